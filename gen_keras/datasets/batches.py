@@ -1,0 +1,235 @@
+"""Batches for `fit` in an order that a resumed run can repeat, and transforms."""
+
+import concurrent.futures
+import threading
+
+import keras
+import numpy as np
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches that are a function of seed, epoch and step alone.
+
+    A run that was stopped goes on with the very batches it had not seen yet: give
+    the epoch and the step it had reached. The next batch is read in a background
+    thread while the model computes on this one. Each example comes at most once an
+    epoch; a last batch smaller than `batch_size` is dropped.
+
+    Pass it to `fit` with `shuffle=False`: what `fit` shuffles depends on the global
+    random state, which a resumed run does not have. Outside `fit`, each
+    `for batch in batches` is one epoch.
+
+    Args:
+        data: A `Dataset`, an array whose first axis counts examples, or a tuple of
+            such arrays of one length, as `(images, labels)`.
+        batch_size: Integer, at most the number of examples.
+        seed: Integer, 0 or larger.
+        first_epoch: Integer, the epoch to begin with, as `initial_epoch` of `fit`.
+        first_step: Integer, the step of the first epoch to begin with. If it is not
+            0, the batches are for the rest of that one epoch: make new ones for the
+            epochs after it.
+        transform: Function of a batch and a `numpy.random.Generator` that returns
+            the batch to train on, such as `binarize`. Its generator is
+            `numpy.random.default_rng((seed, epoch, step))`.
+
+    Attributes:
+        steps_per_epoch: Integer, the number of steps of a full epoch. `len(batches)`
+            is `steps_per_epoch - first_step`.
+
+    Raises:
+        ValueError: If an argument is out of range, or if `fit` asks for the batches
+            in another order.
+
+    Example:
+    ```python
+    batches = Batches(datasets.load("mnist"), batch_size=100, seed=0)
+    model.fit(batches, shuffle=False, epochs=10)
+    ```
+    """
+
+    def __init__(
+        self, data, batch_size, seed, first_epoch=0, first_step=0, transform=None
+    ):
+        super().__init__()
+        self.examples = data if hasattr(data, "epoch_order") else _Arrays(data)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.first_epoch = first_epoch
+        self.first_step = first_step
+        self.transform = transform
+        self._check_arguments()
+        self.steps_per_epoch = len(self.examples) // batch_size
+        if not 0 <= first_step < self.steps_per_epoch:
+            raise ValueError(
+                f"`first_step` must be at least 0 and below {self.steps_per_epoch}, "
+                "the steps of an epoch; what follows is step 0 of the next epoch. "
+                f"Received: first_step={first_step}"
+            )
+        self._epoch = first_epoch  # The one that runs, or else the next one.
+        self._in_epoch = False
+        self._next_index = 0
+        self._orders = {}
+        self._future = (None, None)
+        self._reader = concurrent.futures.ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="batches"
+        )
+        # On TensorFlow `fit` reads the batches in a thread of its own.
+        self._lock = threading.RLock()
+
+    def __len__(self):
+        return self.steps_per_epoch - self.first_step
+
+    def __getitem__(self, index):
+        """Returns the batch of one step.
+
+        Keras also looks at some batches before an epoch begins, or again after one
+        was interrupted; what must not happen is that it skips one.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        with self._lock:
+            if self._in_epoch:
+                self._check_order(index)
+            key = (self._epoch, self.first_step + index)
+            prefetched, future = self._future
+            if prefetched != key:
+                future = self._reader.submit(self._read, *key)
+            if self._in_epoch and index + 1 < len(self):
+                following = (key[0], key[1] + 1)
+                self._future = following, self._reader.submit(self._read, *following)
+        return future.result()
+
+    def __iter__(self):
+        self.on_epoch_begin()
+        try:
+            for index in range(len(self)):
+                yield self[index]
+        except GeneratorExit:  # The loop was left early: this epoch begins anew.
+            self._in_epoch = False
+            raise
+        self.on_epoch_end()
+
+    def on_epoch_begin(self):
+        """Begins the next epoch; Keras calls it."""
+        with self._lock:
+            if self._in_epoch:  # The last one was interrupted.
+                self.on_epoch_end()
+            if self.first_step and self._epoch > self.first_epoch:
+                raise ValueError(
+                    f"Batches with `first_step` are for epoch {self.first_epoch} "
+                    "alone. Make new ones for the epochs after it. "
+                    f"Received: first_step={self.first_step}"
+                )
+            self._in_epoch = True
+            self._next_index = 0
+
+    def on_epoch_end(self):
+        """Ends the epoch; Keras calls it, also once before the first."""
+        with self._lock:
+            if self._in_epoch:
+                self._epoch += 1
+            self._in_epoch = False
+
+    def _check_arguments(self):
+        if not 1 <= self.batch_size <= len(self.examples):
+            raise ValueError(
+                "`batch_size` must be at least 1 and at most the number of examples, "
+                f"{len(self.examples)}. Received: batch_size={self.batch_size}"
+            )
+        for name in ("seed", "first_epoch"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"`{name}` must be an integer of 0 or larger. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+
+    def _check_order(self, index):
+        if index > self._next_index:
+            raise ValueError(
+                "The batches must be read in their own order, which a resumed run can "
+                "repeat. Pass `shuffle=False` and no `steps_per_epoch` to `fit`. "
+                f"Received: step {index} instead of {self._next_index}"
+            )
+        if index == self._next_index:
+            self._next_index += 1
+
+    def _read(self, epoch, step):
+        """Returns a batch. Only the reader thread comes here."""
+        start = step * self.batch_size
+        batch = self.examples[self._order(epoch)[start : start + self.batch_size]]
+        if self.transform is None:
+            return batch
+        return self.transform(batch, np.random.default_rng((self.seed, epoch, step)))
+
+    def _order(self, epoch):
+        if epoch not in self._orders:
+            # The fourth number keeps this stream apart from those of `transform`:
+            # to NumPy, (seed, epoch) and (seed, epoch, 0) are the same seed.
+            rng = np.random.default_rng((self.seed, epoch, 0, 1))
+            self._orders = {epoch: self.examples.epoch_order(rng)}
+        return self._orders[epoch]
+
+
+class _Arrays:
+    """Arrays in memory with the part of the interface of `Dataset` that is needed."""
+
+    def __init__(self, arrays):
+        self.is_tuple = isinstance(arrays, (tuple, list))
+        self.arrays = tuple(map(np.asarray, arrays if self.is_tuple else (arrays,)))
+        lengths = [len(array) for array in self.arrays]
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                f"All arrays of `data` must have one length. Received: {lengths}"
+            )
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, indices):
+        taken = tuple(array[indices] for array in self.arrays)
+        return taken if self.is_tuple else taken[0]
+
+    def epoch_order(self, rng):
+        return rng.permutation(len(self))
+
+
+# Transforms
+
+
+def binarize(batch, rng):
+    """Returns 0 or 1 for each pixel, 1 with the pixel's value as probability.
+
+    Args:
+        batch: Array of any shape, values in [0, 1].
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        float32 array of the shape of `batch`.
+
+    Raises:
+        ValueError: If a value lies outside [0, 1].
+    """
+    if batch.min() < 0 or batch.max() > 1:
+        raise ValueError(
+            "`binarize` takes values in [0, 1]. "
+            f"Received: values in [{batch.min()}, {batch.max()}]"
+        )
+    return (batch > rng.random(batch.shape, "float32")).astype("float32")
+
+
+def random_flip(batch, rng):
+    """Mirrors each image left to right with probability 1/2.
+
+    Args:
+        batch: Array of shape `(n, height, width, channels)`, or a tuple of them, of
+            which the images at one position are mirrored together.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        As `batch`.
+    """
+    images = batch if isinstance(batch, tuple) else (batch,)
+    mirrored = rng.random(len(images[0])) < 0.5
+    choice = mirrored[:, None, None, None]
+    flipped = tuple(np.where(choice, x[:, :, ::-1], x) for x in images)
+    return flipped if isinstance(batch, tuple) else flipped[0]
