@@ -10,6 +10,7 @@ SPLITS = ("train", "validation", "test")
 _LOADERS = {
     "mnist": shipped.load_mnist,
     "emoji": shipped.load_emoji,
+    "emoji_edges": shipped.load_emoji_edges,
     "emoji_vendors": shipped.load_emoji_vendors,
 }
 

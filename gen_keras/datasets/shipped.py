@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+from gen_keras.datasets import edges
 from gen_keras.datasets.dataset import Dataset, PairedDataset, UnpairedDataset
 
 DATA_DIR = pathlib.Path(__file__).parent / "data"
@@ -79,6 +80,25 @@ def load_emoji_vendors(split, value_range, image_size=64, paired=True):
     targets = targets[np.random.default_rng(0).permutation(len(targets))]
     return UnpairedDataset(
         inputs, targets, value_range, name="emoji_vendors", split=split
+    )
+
+
+def load_emoji_edges(split, value_range, image_size=64):
+    """Returns pairs of a pen drawing, (size, size, 1), and its Twemoji.
+
+    Args:
+        split: See `load_emoji`.
+        value_range: See `load`. The strokes are dark, the paper white.
+        image_size: Integer, height and width in pixels.
+    """
+    targets = _emoji_images("twemoji", split, image_size)
+    return PairedDataset(
+        edges.Edges(targets, background=1.0),
+        targets,
+        value_range,
+        name="emoji_edges",
+        split=split,
+        **_emoji_options(split),
     )
 
 
