@@ -1,0 +1,69 @@
+# make demo            the demo suite at http://127.0.0.1:7860
+# make test            the tests, on TensorFlow
+# make check           format, lint, tests
+# make check-backends  the tests of models and data on JAX and torch
+# make train MODEL=dcgan ARGS="--epochs 5"
+# make benchmark       speed, to training/results/benchmark.json
+
+PYTHON ?= python3
+PORT ?= 7860
+# One thread a process: results on the CPU depend on the number of threads.
+PYTEST = OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 bin/python -m pytest
+BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
+	tests/test_backend.py tests/test_callbacks.py tests/test_resume.py \
+	tests/test_latents.py tests/test_presets.py
+
+.PHONY: demo test check format check-backends check-jax check-torch train benchmark
+
+demo: .venv/installed
+	.venv/bin/python demos/app.py --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
+
+test: .venv/installed
+	.venv/$(PYTEST) -n 2 --dist loadfile -m "not slow"
+
+check: .venv/installed
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/python training/make_tables.py --check
+	$(MAKE) test
+
+format: .venv/installed
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+check-backends: check-jax check-torch
+
+check-jax: .venv-jax/installed
+	KERAS_BACKEND=jax .venv-jax/$(PYTEST) -n 2 --dist loadfile -m "not slow" \
+		$(wildcard $(BACKEND_TESTS))
+
+check-torch: .venv-torch/installed
+	KERAS_BACKEND=torch .venv-torch/$(PYTEST) -n 2 --dist loadfile -m "not slow" \
+		$(wildcard $(BACKEND_TESTS))
+
+MODEL ?=
+train: .venv/installed
+	.venv/bin/python training/train_$(MODEL).py $(ARGS)
+
+benchmark: .venv/installed .venv-jax/installed .venv-torch/installed
+	.venv/bin/python training/benchmark.py
+
+.venv/installed: requirements.txt pyproject.toml
+	$(call make_venv,.venv,-r requirements.txt)
+
+.venv-jax/installed: pyproject.toml
+	$(call make_venv,.venv-jax,-e ".[jax,test]")
+
+.venv-torch/installed: pyproject.toml
+	$(call make_venv,.venv-torch,torch==2.13.0 -e ".[test]")
+
+# $(1): the folder, $(2): what to install. The file `installed` marks a complete one.
+define make_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"gen_keras needs Python 3.11 or later; name one by PYTHON=…. Received: " + \
+		sys.version.split()[0])'
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --upgrade pip
+	$(1)/bin/python -m pip install --quiet $(2)
+	touch $@
+endef

@@ -1,0 +1,402 @@
+"""Callbacks: checkpoints to resume from exactly, and TensorBoard logs.
+
+Keras has both. Its `BackupAndRestore` writes over its only file, forgets where in an
+epoch it was, and its `TensorBoard` needs TensorFlow.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import threading
+import time
+import typing
+import warnings
+
+import keras
+import numpy as np
+
+from gen_keras import backend, image_grids
+
+
+class NonFiniteLoss(ArithmeticError):
+    """Training stopped because a metric is infinite or not a number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training stopped by a signal, after its state was saved."""
+
+
+class Progress(typing.NamedTuple):
+    """How far a run has come: whole epochs, then steps of the next one."""
+
+    epoch: int = 0
+    step: int = 0
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves all state so that a killed run can be resumed exactly.
+
+    It saves after each epoch, every few minutes, and when the process is asked to stop
+    (Ctrl-C or SIGTERM). A file appears under its name only once it is complete on disk:
+    a run can be killed at any moment. The file holds weights, optimizers, seeds, the
+    running metrics of the epoch and the memory of other callbacks.
+
+    Put it last: what the callbacks before it did and wrote in an epoch is then done
+    when the epoch counts as done.
+
+    Args:
+        directory: Folder for the checkpoints.
+        keep: Integer, how many of the latest checkpoints to keep.
+        seconds: Float, the time between two checkpoints within an epoch.
+        remember: List of callbacks, such as `ReduceLROnPlateau`, whose numbers are
+            saved and restored too.
+
+    Raises:
+        NonFiniteLoss: While training, if a metric is infinite or not a number. The
+            checkpoints on disk are then from before.
+        Interrupted: While training, after Ctrl-C or SIGTERM.
+
+    Example:
+    >>> checkpoint = Checkpoint("runs/vae")
+    >>> fit(model, images, batch_size=100, epochs=50, checkpoint=checkpoint)
+    """
+
+    _CHECK_STEPS = 100
+
+    def __init__(self, directory, keep=2, seconds=300.0, remember=()):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.keep = keep
+        self.seconds = seconds
+        self.remember = list(remember)
+        self._resumed = None
+        self._epoch = 0
+        self._first_step = 0
+        self._signal = None
+        self._handlers = {}
+
+    def paths(self):
+        """Returns the paths of all checkpoints, the latest last."""
+        return sorted(self.directory.glob("epoch_*_step_*.weights.h5"))
+
+    def restore(self, model):
+        """Loads the latest checkpoint that can be read.
+
+        Args:
+            model: Compiled model.
+
+        Returns:
+            `Progress`, zero if there is no checkpoint.
+
+        Raises:
+            ValueError: If a checkpoint is of another model.
+        """
+        for path in reversed(self.paths()):
+            try:
+                model.load_weights(path)
+                self._resumed = _read_metadata(path)
+            except OSError as error:  # Damaged on disk: the reason to keep two.
+                warnings.warn(f"Skipped {path}: {error}", stacklevel=2)
+            except (ValueError, KeyError) as error:
+                raise ValueError(
+                    f"The checkpoint {path} is of another model or another setting. "
+                    "Resume with the flags of the start, or name another folder. "
+                    f"Received: {str(error).splitlines()[0]}"
+                ) from error
+            else:
+                return Progress(self._resumed["epoch"], self._resumed["step"])
+        return Progress()
+
+    # Keras calls ----------------------------------------------------------------------
+
+    def on_train_begin(self, logs=None):
+        """Begins to listen to signals."""
+        self._last_save = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._on_signal)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Puts back, in a resumed epoch, what Keras has just reset."""
+        self._epoch, self._first_step = epoch, 0
+        if self._resumed is None:
+            return
+        for callback, state in zip(
+            self.remember, self._resumed["callbacks"], strict=True
+        ):
+            vars(callback).update(state)
+        if self._resumed["step"]:
+            self._first_step = self._resumed["step"]
+            for variable, value in zip(
+                self.model.metrics_variables, self._resumed["metrics"], strict=True
+            ):
+                variable.assign(value)
+        self._resumed = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves if it is time to, or if a signal came."""
+        step = self._first_step + batch + 1
+        overdue = time.monotonic() - self._last_save > self.seconds
+        if overdue or self._signal or step % self._CHECK_STEPS == 0:
+            self._check(logs, step)
+        if overdue or self._signal:
+            self.save(Progress(self._epoch, step))
+        if self._signal:
+            raise Interrupted(
+                f"Saved after epoch {self._epoch}, step {step} in {self.directory}."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves the state of a complete epoch."""
+        self._check(logs, "the last")
+        self.save(Progress(epoch + 1, 0))
+
+    def on_train_end(self, logs=None):
+        """Leaves signals to whom they belonged."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    # ----------------------------------------------------------------------------------
+
+    def save(self, progress):
+        """Writes one checkpoint, then removes the oldest.
+
+        A full disk gives a warning and training goes on: the next time may be better,
+        and the last checkpoint is still there.
+        """
+        backend.sync_state(self.model)
+        self._last_save = time.monotonic()
+        name = f"epoch_{progress.epoch:06d}_step_{progress.step:09d}.weights.h5"
+        temporary = self.directory / "unfinished.weights.h5"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.model.save_weights(temporary, overwrite=True)
+            _write_metadata(temporary, self._describe(progress))
+            _flush_to_disk(temporary)
+            os.replace(temporary, self.directory / name)  # Atomic.
+            _flush_to_disk(self.directory)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            latest = ([None] + self.paths())[-1]
+            warnings.warn(
+                f"No checkpoint could be written to {self.directory}: {error}. Make "
+                f"room there; training goes on. The latest checkpoint is {latest}.",
+                stacklevel=2,
+            )
+            return
+        for old_path in self.paths()[: -self.keep]:
+            old_path.unlink()
+
+    def _describe(self, progress):
+        metrics = [np.asarray(keras.ops.convert_to_numpy(v)).tolist()
+                   for v in self.model.metrics_variables]
+        return {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "metrics": metrics,
+            "callbacks": [_numbers_of(callback) for callback in self.remember],
+        }
+
+    def _check(self, logs, step):
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        broken = [name for name, value in values.items() if not np.isfinite(value)]
+        if broken:
+            latest = ([None] + self.paths())[-1]
+            raise NonFiniteLoss(
+                f"Training stopped in epoch {self._epoch + 1}, at {step} step: "
+                f"{', '.join(broken)} is not finite. Try a lower learning rate. The "
+                f"latest good checkpoint is {latest}."
+            )
+
+    def _on_signal(self, number, frame):
+        if self._signal:  # Asked twice: at once.
+            raise KeyboardInterrupt
+        self._signal = number
+
+
+def fit(model, data, batch_size, epochs, checkpoint, seed=0, callbacks=(), **options):
+    """Fits `model`, or goes on exactly where an earlier run was stopped.
+
+    Args:
+        model: Compiled `GenerativeModel`.
+        data: `gen_keras.datasets.Dataset` or array of examples.
+        batch_size: Integer.
+        epochs: Integer, the epochs in total, those of earlier runs included.
+        checkpoint: `Checkpoint`. The run goes on from its latest file.
+        seed: Integer, decides the order of the examples.
+        callbacks: List of other callbacks.
+        **options: Arguments of `datasets.Batches` (`transform`) and `keras.Model.fit`
+            (`validation_data`, `verbose`).
+    """
+    from gen_keras import datasets
+
+    transform = options.pop("transform", None)
+    epoch, step = checkpoint.restore(model)
+
+    def run(first_epoch, last_epoch, first_step=0):
+        batches = datasets.Batches(
+            data,
+            batch_size,
+            seed,
+            first_epoch=first_epoch,
+            first_step=first_step,
+            transform=transform,
+        )
+        try:
+            model.fit(
+                batches,
+                shuffle=False,
+                initial_epoch=first_epoch,
+                epochs=last_epoch,
+                callbacks=[*callbacks, checkpoint],
+                **options,
+            )
+        finally:
+            checkpoint.on_train_end()
+
+    if step and epoch < epochs:  # The rest of an epoch is a `fit` of its own.
+        run(epoch, epoch + 1, step)
+        epoch += 1
+    if epoch < epochs and not model.stop_training:
+        run(epoch, epochs)
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Logs metrics, learning rates, images and hyperparameters; without TensorFlow.
+
+    A resumed run may use the folder of the first: what a killed run wrote of an epoch
+    that is now repeated disappears from the curves.
+
+    Args:
+        directory: Folder for the event file of this run.
+        hparams: Dict of numbers, strings and bools, the hyperparameters of the run.
+        images: Dict of names and functions without arguments that return images
+            (num_images, height, width, channels), called after each epoch.
+        value_range: Pair of floats, the values of black and white in the images.
+        every: Integer, the epochs between two logs of images.
+    """
+
+    def __init__(
+        self, directory, hparams=None, images=None, value_range=(0.0, 1.0), every=1
+    ):
+        super().__init__()
+        self.directory = str(directory)
+        self.hparams = hparams
+        self.images = images or {}
+        self.value_range = value_range
+        self.every = every
+        self._writer = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the event file and writes the hyperparameters."""
+        if self._writer is not None:
+            return
+        from tensorboard.compat.proto import event_pb2
+        from tensorboard.plugins.hparams import summary_v2
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._writer = EventFileWriter(self.directory)
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._write(epoch + 1, session_log=start)
+        if self.hparams:
+            self._write(0, summary=summary_v2.hparams_pb(self.hparams))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the metrics of the epoch, the learning rates and the images."""
+        from tensorboard.compat.proto import summary_pb2
+
+        scalars = dict(logs or {}) | self._learning_rates()
+        values = [
+            summary_pb2.Summary.Value(tag=name, simple_value=float(value))
+            for name, value in scalars.items()
+        ]
+        if (epoch + 1) % self.every == 0:
+            values += [
+                summary_pb2.Summary.Value(tag=name, image=self._draw(function))
+                for name, function in self.images.items()
+            ]
+        self._write(epoch + 1, summary=summary_pb2.Summary(value=values))
+        try:
+            self._writer.flush()
+        except OSError as error:
+            warnings.warn(f"TensorBoard logs are incomplete: {error}.", stacklevel=2)
+
+    def on_train_end(self, logs=None):
+        """Closes the event file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _learning_rates(self):
+        optimizers = {
+            name.removesuffix("_optimizer"): value
+            for name, value in vars(self.model).items()
+            if name.endswith("_optimizer")
+        } or {"": self.model.optimizer}
+        return {
+            f"learning_rate/{name}".rstrip("/"): keras.ops.convert_to_numpy(
+                optimizer.learning_rate
+            )
+            for name, optimizer in optimizers.items()
+        }
+
+    def _draw(self, function):
+        from tensorboard.compat.proto import summary_pb2
+
+        # Looking at samples must not change the noise of the training that follows.
+        states = self.model.seed_states
+        before = [np.array(keras.ops.convert_to_numpy(state)) for state in states]
+        images = keras.ops.convert_to_numpy(function())
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)
+
+        grid = image_grids.make_grid(images, self.value_range)
+        height, width, channels = grid.shape
+        return summary_pb2.Summary.Image(
+            height=height,
+            width=width,
+            colorspace=channels,
+            encoded_image_string=image_grids.encode_png(grid),
+        )
+
+    def _write(self, step, **content):
+        from tensorboard.compat.proto import event_pb2
+
+        event = event_pb2.Event(wall_time=time.time(), step=step, **content)
+        try:
+            self._writer.add_event(event)
+        except OSError as error:
+            warnings.warn(f"TensorBoard logs are incomplete: {error}.", stacklevel=2)
+
+
+def _numbers_of(callback):
+    plain = (bool, int, float, str, type(None))
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in vars(callback).items()
+        if isinstance(value, (*plain, np.generic))
+    }
+
+
+def _write_metadata(path, metadata):
+    import h5py
+
+    with h5py.File(path, "a") as file:
+        file.attrs["gen_keras"] = json.dumps(metadata)
+
+
+def _read_metadata(path):
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs["gen_keras"])
+
+
+def _flush_to_disk(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

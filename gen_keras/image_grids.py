@@ -1,0 +1,76 @@
+"""Images to look at: arrays of any value range to uint8, in grids, PNG and GIF."""
+
+import io
+
+import numpy as np
+
+
+def to_uint8(images, value_range=(0.0, 1.0)):
+    """Returns images as uint8, clipped to the value range.
+
+    Args:
+        images: Array or NumPy-convertible tensor of any shape.
+        value_range: Pair of floats, the values of black and white.
+    """
+    low, high = value_range
+    images = np.asarray(images, "float32")
+    return np.round(255 * np.clip((images - low) / (high - low), 0, 1)).astype("uint8")
+
+
+def make_grid(images, value_range=(0.0, 1.0), columns=None, padding=0):
+    """Returns one uint8 image, with the given images row by row.
+
+    Args:
+        images: Array of shape (num_images, height, width, channels).
+        value_range: Pair of floats, the values of black and white.
+        columns: Integer; by default the grid is almost square.
+        padding: Integer, the white pixels between two images.
+
+    Returns:
+        uint8 array of shape (height, width, channels).
+    """
+    images = to_uint8(images, value_range)
+    num_images, height, width, channels = images.shape
+    columns = columns or int(np.ceil(np.sqrt(num_images)))
+    rows = -(-num_images // columns)
+    cell = (height + padding, width + padding)
+    grid = np.full((rows * columns, *cell, channels), 255 if padding else 0, "uint8")
+    grid[:num_images, :height, :width] = images
+    grid = grid.reshape(rows, columns, *cell, channels).swapaxes(1, 2)
+    grid = grid.reshape(rows * cell[0], columns * cell[1], channels)
+    return grid[: grid.shape[0] - padding, : grid.shape[1] - padding]
+
+
+def to_pil(image, scale=1):
+    """Returns a uint8 image (height, width, 1 to 4 channels) as a `PIL.Image`.
+
+    Args:
+        image: uint8 array.
+        scale: Integer; each pixel becomes a square of `scale` pixels.
+    """
+    from PIL import Image
+
+    image = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def encode_png(image):
+    """Returns the bytes of a PNG file of a uint8 image (height, width, channels)."""
+    buffer = io.BytesIO()
+    to_pil(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save_gif(path, frames, seconds=0.1, scale=1):
+    """Writes frames as an animation that repeats for ever.
+
+    Args:
+        path: File name.
+        frames: uint8 array of shape (num_frames, height, width, channels).
+        seconds: Float, how long each frame stays.
+        scale: Integer, see `to_pil`.
+    """
+    first, *rest = [to_pil(frame, scale) for frame in frames]
+    first.save(
+        path, append_images=rest, save_all=True, duration=round(1000 * seconds), loop=0
+    )

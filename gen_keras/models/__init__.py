@@ -1,0 +1,5 @@
+"""Every public model, importable without knowing its family folder."""
+
+from gen_keras.models.boltzmann_machines.rbm import RBM
+from gen_keras.models.gans.dcgan import DCGAN
+from gen_keras.models.vaes.vae import VAE

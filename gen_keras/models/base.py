@@ -1,0 +1,252 @@
+"""What every generative model shares: its configuration, its state, its contract."""
+
+import contextlib
+import inspect
+
+import keras
+import numpy as np
+from keras import ops
+
+from gen_keras import backend, latents, presets
+
+
+class GenerativeModel(backend.Trainer):
+    """Base class of all models.
+
+    A subclass implements `sample(num_samples, seed)`, `train_step(data)` and, if it can
+    be evaluated, `test_step(data)`. It names the scalars that they report in
+    `metric_names`. It keeps each argument of `__init__` and of `compile` in an
+    attribute of the same name; `get_config` and `get_compile_config` rely on that.
+
+    Args:
+        seed: Integer or `None`, seed of all sampling. Initial weights are drawn from
+            the seed of `keras.utils.set_random_seed` instead.
+
+    Attributes:
+        value_range: Pair of floats, the values of black and white in images.
+    """
+
+    metric_names = ("loss",)
+    value_range = (0.0, 1.0)
+
+    def __init__(self, seed=None):
+        super().__init__()
+        self.seed = seed
+        self.seed_generator = backend.SeedGenerator(seed)
+        self.means = [keras.metrics.Mean(name=name) for name in self.metric_names]
+
+    @property
+    def metrics(self):
+        """One running mean for each of `metric_names`; Keras resets them each epoch."""
+        return self.means
+
+    def update_metrics(self, logs, num_examples=1):
+        """Adds `logs`, means over `num_examples`, to the metrics; returns these."""
+        for mean in self.means:
+            mean.update_state(logs[mean.name], sample_weight=num_examples)
+        return {mean.name: mean.result() for mean in self.means}
+
+    def sample(self, num_samples, seed=None):
+        """Returns `num_samples` samples in the value range of the data.
+
+        Args:
+            num_samples: Integer.
+            seed: Integer or `None`. One seed gives one result, on the same backend.
+                `None` draws from the model's own stream, which goes on.
+
+        Returns:
+            Tensor of shape (num_samples, ...).
+        """
+        raise NotImplementedError
+
+    def train_step(self, data):
+        """Updates the model on one batch and returns the metrics."""
+        raise NotImplementedError
+
+    def test_step(self, data):
+        """Returns the metrics after one more batch, without an update."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def seeded(self, seed):
+        """Starts the model's random stream at `seed` and puts it back afterwards.
+
+        For calls from outside, not for compiled steps. `None` changes nothing.
+        """
+        if seed is None:
+            yield
+            return
+        if seed < 0:
+            raise ValueError(f"`seed` must not be negative. Received: {seed}")
+        state = self.seed_generator.state
+        before = ops.convert_to_numpy(state).copy()
+        state.assign(np.array([backend.spread_seed(seed), 0], before.dtype))
+        try:
+            yield
+        finally:
+            state.assign(before)
+
+    # Presets --------------------------------------------------------------------------
+
+    @classmethod
+    def from_preset(cls, name):
+        """Returns a trained model that comes with the package.
+
+        Args:
+            name: String, one of `presets()`, or the path of a `.keras` file.
+
+        Returns:
+            The model, not compiled.
+
+        Raises:
+            ValueError: If there is no such preset, or it is of another class.
+
+        Example:
+        >>> DCGAN.from_preset("dcgan_mnist").sample(16, seed=0).shape
+        (16, 28, 28, 1)
+        """
+        model = presets.load(name)
+        if not isinstance(model, cls):
+            raise ValueError(
+                f"`name` must be a preset of {cls.__name__}: "
+                f"{', '.join(cls.presets()) or 'there is none'}. Received: {name}, "
+                f"a {type(model).__name__}"
+            )
+        return model
+
+    @classmethod
+    def presets(cls):
+        """Returns the names of the presets of this class, with their metadata."""
+        names = {subclass.__name__ for subclass in _with_subclasses(cls)}
+        return {
+            name: row for name, row in presets.table().items() if row["model"] in names
+        }
+
+    # Configuration --------------------------------------------------------------------
+
+    def compile(self, optimizer, **options):
+        """Sets the optimizer.
+
+        Args:
+            optimizer: `keras.optimizers.Optimizer`, or `backend.Optimizers`.
+            **options: `jit_compile`, `run_eagerly`, `steps_per_execution` and so on,
+                see `keras.Model.compile`.
+        """
+        self.compile_options = options
+        super().compile(optimizer=optimizer, **options)
+        self.optimizer.build(self.trainable_variables)
+
+    def get_config(self):
+        """Returns the arguments of `__init__`, read from the attributes they set."""
+        return _serialize_arguments(self, type(self).__init__)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Returns a model built from the result of `get_config`."""
+        return cls(**_deserialize(config, custom_objects))
+
+    def get_compile_config(self):
+        """Returns the arguments of `compile`, read from the attributes they set."""
+        if not self.compiled:
+            return {}
+        # What was asked for, not what Keras made of it: "auto" differs by backend.
+        options = dict(self.compile_options)
+        return _serialize_arguments(self, type(self).compile) | options
+
+    def compile_from_config(self, config):
+        """Compiles the model with the result of `get_compile_config`."""
+        self.compile(**_deserialize(config))
+
+    # State ----------------------------------------------------------------------------
+
+    @property
+    def seed_states(self):
+        """The variables of all seed generators, those of layers included."""
+        return [v for v in self.variables if v.name == "seed_generator_state"]
+
+    def save_own_variables(self, store):
+        """Saves the variables that no layer owns, and the states of all seeds.
+
+        Keras leaves the seeds out. Training goes on exactly only with them.
+        """
+        super().save_own_variables(store)
+        for i, state in enumerate(self.seed_states):
+            store[f"seed_{i}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        """Loads what `save_own_variables` saved."""
+        stored = {name: store[name] for name in store.keys()}
+        for i, state in enumerate(self.seed_states):
+            # Backends differ in the integers of seeds; all keep their 32 bits.
+            bits = np.asarray(stored.pop(f"seed_{i}")).astype("uint32")
+            state.assign(bits.astype(keras.backend.standardize_dtype(state.dtype)))
+        super().load_own_variables(stored)
+
+
+class LatentSpace:
+    """What models that decode latents offer besides sampling; a mixin.
+
+    The model implements `sample_latents(num_samples, seed)` and `decode(latents)`, and
+    has its decoder as one Keras model in `sampler`.
+    """
+
+    def interpolate(self, start, end, num_steps, spherical=False):
+        """Decodes the way from one latent to another.
+
+        Args:
+            start: Array of shape (latent_dim,).
+            end: Array of shape (latent_dim,).
+            num_steps: Integer of at least 2, the images including both ends.
+            spherical: Boolean, whether to go along a great circle.
+
+        Returns:
+            Images of shape (num_steps, height, width, channels).
+        """
+        return self.decode(latents.interpolate(start, end, num_steps, spherical))
+
+    def arithmetic(self, minuend, subtrahend, addend):
+        """Decodes mean(minuend) - mean(subtrahend) + mean(addend).
+
+        Single latents are unstable; Radford et al., 2015, section 6.3.2 average three.
+
+        Args:
+            minuend: Array of shape (num_latents, latent_dim).
+            subtrahend: Array of shape (num_latents, latent_dim).
+            addend: Array of shape (num_latents, latent_dim).
+
+        Returns:
+            One image, shape (1, height, width, channels).
+        """
+        return self.decode(latents.arithmetic(minuend, subtrahend, addend))
+
+    def save_generator(self, path):
+        """Writes the map from latents to images as a plain Keras model.
+
+        `keras.models.load_model` loads it on any backend, without this package.
+
+        Args:
+            path: File name ending in ".keras".
+        """
+        self.sampler.save(path)
+
+
+def _with_subclasses(cls):
+    yield cls
+    for subclass in cls.__subclasses__():
+        yield from _with_subclasses(subclass)
+
+
+def _serialize_arguments(obj, function):
+    names = list(inspect.signature(function).parameters.items())[1:]
+    return {
+        name: keras.saving.serialize_keras_object(getattr(obj, name))
+        for name, parameter in names
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+def _deserialize(config, custom_objects=None):
+    return {
+        name: keras.saving.deserialize_keras_object(value, custom_objects)
+        for name, value in config.items()
+    }

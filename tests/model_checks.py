@@ -1,0 +1,128 @@
+"""One behavioural contract for all models, after scikit-learn's `check_estimator`."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras import backend
+
+
+def check_model(make_model, config, data, sample_shape, tmp_path):
+    """Checks what every model promises.
+
+    Args:
+        make_model: Function of keyword arguments returning a compiled model. It hands
+            `compile_options`, a dict, to `compile`.
+        config: Dict of scalar `__init__` arguments, none equal to its default.
+        data: Array, a small training set in the model's value range.
+        sample_shape: Tuple, the shape of one sample.
+        tmp_path: Folder for files.
+    """
+    check_config(make_model, config)
+    check_fit_updates_weights(make_model, data)
+    check_sample(make_model, sample_shape)
+    check_evaluate(make_model, data)
+    check_save_and_load(make_model, config, tmp_path)
+    check_training_goes_on_after_load(make_model, data, tmp_path)
+    if backend.NAME != "torch":  # Keras runs torch eagerly.
+        check_jit_compile(make_model, data)
+
+
+def check_config(make_model, config):
+    stored = make_model(**config).get_config()
+    for name, value in config.items():
+        assert stored[name] == value, f"{name}: {stored[name]} is not {value}"
+
+
+def check_fit_updates_weights(make_model, data):
+    model = make_model()
+    before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    history = model.fit(data, batch_size=len(data) // 2, verbose=0).history
+    assert set(history) == set(model.metric_names)
+    assert all(np.isfinite(values).all() for values in history.values()), history
+    after = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    unchanged = [
+        v.path
+        for v, a, b in zip(model.trainable_variables, before, after, strict=True)
+        if np.array_equal(a, b)
+    ]
+    assert not unchanged, f"fit() left these weights as they were: {unchanged}"
+
+
+def check_sample(make_model, sample_shape):
+    model, twin, other = make_model(seed=1), make_model(seed=1), make_model(seed=2)
+    for copy in (twin, other):
+        copy.set_weights(model.get_weights())
+    keras.utils.set_random_seed(0)  # The model's own seed must decide, not this one.
+    samples = ops.convert_to_numpy(model.sample(3))
+    keras.utils.set_random_seed(1)
+    assert samples.shape == (3, *sample_shape)
+    low, high = model.value_range
+    assert low <= samples.min() and samples.max() <= high
+    np.testing.assert_array_equal(samples, ops.convert_to_numpy(twin.sample(3)))
+    assert not np.array_equal(samples, ops.convert_to_numpy(other.sample(3)))
+
+    # A seed given to `sample` decides alone, and leaves the model's stream as it was.
+    first = ops.convert_to_numpy(model.sample(3, seed=5))
+    np.testing.assert_array_equal(first, ops.convert_to_numpy(other.sample(3, seed=5)))
+    assert not np.array_equal(first, ops.convert_to_numpy(model.sample(3, seed=6)))
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(model.sample(3)), ops.convert_to_numpy(twin.sample(3))
+    )
+    with pytest.raises(ValueError, match="seed"):
+        model.sample(3, seed=-1)
+
+
+def check_save_and_load(make_model, config, tmp_path):
+    model = make_model(**config)
+    model.save(tmp_path / "model.keras")
+    restored = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    assert type(restored) is type(model)
+    assert_same_variables(model.variables, restored.variables)
+    for name, value in config.items():
+        assert restored.get_config()[name] == value, name
+
+
+def check_evaluate(make_model, data):
+    model = make_model(seed=1)
+    before = [ops.convert_to_numpy(v).copy() for v in model.weights]
+    model.fit(data, batch_size=len(data), verbose=0)  # Makes both functions.
+    model.set_weights(before)
+    logs = model.evaluate(data, batch_size=len(data) // 2, verbose=0, return_dict=True)
+    assert set(logs) == set(model.metric_names)
+    assert np.isfinite(list(logs.values())).all(), logs
+    assert_same_variables(model.weights, before)
+
+
+def check_training_goes_on_after_load(make_model, data, tmp_path):
+    def fit(model):
+        model.fit(data, batch_size=len(data) // 2, shuffle=False, verbose=0, epochs=2)
+
+    model = make_model(seed=1)
+    fit(model)
+    model.save(tmp_path / "model.keras")
+    fit(model)
+    restored = keras.models.load_model(tmp_path / "model.keras")
+    fit(restored)
+    assert_same_state(model, restored)
+
+
+def check_jit_compile(make_model, data):
+    model = make_model(seed=1, compile_options={"jit_compile": True})
+    history = model.fit(data, batch_size=len(data) // 2, verbose=0).history
+    logs = model.evaluate(data, batch_size=len(data), verbose=0, return_dict=True)
+    for values in (*history.values(), *logs.values()):
+        assert np.isfinite(values).all(), (history, logs)
+
+
+def assert_same_state(a, b):
+    assert_same_variables(a.variables, b.variables)
+    assert_same_variables(a.optimizer.variables, b.optimizer.variables)
+
+
+def assert_same_variables(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(x), ops.convert_to_numpy(y), err_msg=x.path
+        )

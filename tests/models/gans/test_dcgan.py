@@ -1,0 +1,175 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from gen_keras.models.gans import dcgan
+from tests.model_checks import check_model
+
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, 16, 16, 1)).astype("float32")
+
+
+def make_model(compile_options=None, learning_rate=1e-2, **kwargs):
+    defaults = {"image_shape": (16, 16, 1), "latent_dim": 4, "base_filters": 2}
+    model = dcgan.DCGAN(**defaults | kwargs)
+    optimizers = [keras.optimizers.Adam(learning_rate, 0.5) for _ in range(2)]
+    model.compile(*optimizers, **compile_options or {})
+    return model
+
+
+@pytest.mark.parametrize("ema_momentum", [None, 0.5])
+def test_model(ema_momentum, tmp_path):
+    def make(**kwargs):
+        return make_model(**{"ema_momentum": ema_momentum} | kwargs)
+
+    config = {"kernel_size": 4, "ema_momentum": 0.9, "seed": 3}
+    check_model(make, config, IMAGES, (16, 16, 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "shape", [(28, 28, 1), (64, 64, 3), (20, 36, 2), (128, 16, 4), (100, 100, 3)]
+)
+def test_networks_fit_the_image(shape):
+    generator = dcgan.build_generator(shape, latent_dim=3, base_filters=1)
+    discriminator = dcgan.build_discriminator(shape, base_filters=1)
+    assert generator.output_shape == (None, *shape)
+    assert discriminator.input_shape == (None, *shape)
+    assert discriminator.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("shape", [(30, 30, 1), (12, 12, 1), (132, 64, 3), (64, 64, 5)])
+def test_other_image_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="image_shape"):
+        dcgan.DCGAN(image_shape=shape)
+
+
+def test_architecture_is_the_papers():
+    # Figure 1 and section 3: 1024 filters at 4 x 4, halved down to 128 at 32 x 32.
+    generator, discriminator = dcgan.build_generator(), dcgan.build_discriminator()
+
+    def kernels(network, kind):
+        return [layer for layer in network.layers if type(layer) is kind]
+
+    filters = [c.filters for c in kernels(generator, layers.Conv2DTranspose)]
+    assert filters == [512, 256, 128, 3]
+    assert [c.filters for c in kernels(discriminator, layers.Conv2D)] == [
+        *(128, 256, 512, 1024)
+    ]
+    # Batch normalization everywhere but where images leave and enter.
+    assert len(kernels(generator, layers.BatchNormalization)) == 4
+    assert len(kernels(discriminator, layers.BatchNormalization)) == 3
+    assert type(generator.layers[-2]) is layers.Conv2DTranspose
+    assert type(discriminator.layers[2]) is layers.LeakyReLU
+    for network in (generator, discriminator):
+        for layer in network.layers:
+            if hasattr(layer, "kernel"):
+                assert float(ops.std(layer.kernel)) == pytest.approx(0.02, rel=0.05)
+
+
+def constant_model(logits):
+    """A DCGAN whose discriminator gives one logit to images below 0, one to others."""
+    image = keras.Input((16, 16, 1))
+    positive = layers.GlobalMaxPooling2D()(layers.ReLU()(image))  # 0 or 1.
+    low, high = logits
+    dense = layers.Dense(1)
+    discriminator = keras.Model(image, dense(positive))
+    dense.set_weights([np.array([[high - low]]), np.array([low])])
+
+    latents = keras.Input((4,))
+    x = layers.Dense(256)(latents)
+    generator = keras.Model(latents, layers.Reshape((16, 16, 1))(x))
+    generator.set_weights([np.zeros((4, 256)), -np.ones(256)])
+    return make_model(
+        generator=generator, discriminator=discriminator, learning_rate=0.0
+    )
+
+
+def test_losses_by_hand():
+    # Real images get the logit 2, generated ones 1: D(x) = 1 / (1 + e^-2).
+    model = constant_model(logits=(1.0, 2.0))
+    logs = model.evaluate(
+        np.ones((8, 16, 16, 1), "float32"), verbose=0, return_dict=True
+    )
+    real, fake = 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1))
+    expected = {
+        "discriminator_loss": -np.log(real) - np.log(1 - fake),
+        "generator_loss": -np.log(fake),
+        "real_score": real,
+        "fake_score": fake,
+    }
+    assert logs == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_two_networks_work_against_each_other():
+    # The discriminator moves apart what the generator brings together.
+    def fit(generator_rate, discriminator_rate):
+        keras.utils.set_random_seed(0)
+        model = make_model(seed=0)
+        sgd = keras.optimizers.SGD
+        model.compile(sgd(generator_rate), sgd(discriminator_rate))
+        before = [w.copy() for w in model.get_weights()]
+        history = model.fit(IMAGES, epochs=8, batch_size=16, verbose=0).history
+        return model, before, history
+
+    _, _, history = fit(0.0, 0.1)
+    assert history["discriminator_loss"][-1] < history["discriminator_loss"][0]
+    _, _, history = fit(0.1, 0.0)
+    assert history["generator_loss"][-1] < history["generator_loss"][0]
+
+
+def test_each_loss_updates_its_own_network_alone():
+    model = make_model(learning_rate=0.0)
+    model.generator_optimizer.learning_rate = 0.1
+    before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    model.fit(IMAGES, verbose=0)
+    changed = {
+        v.path
+        for v, value in zip(model.trainable_variables, before, strict=True)
+        if not np.array_equal(value, ops.convert_to_numpy(v))
+    }
+    assert changed == {v.path for v in model.generator.trainable_variables}
+
+
+def test_real_and_generated_images_are_normalized_apart():
+    # With one batch of both, the logit of real images would depend on the fake ones.
+    keras.utils.set_random_seed(0)
+    model = make_model(learning_rate=0.0, seed=0)
+    score = model.fit(IMAGES, batch_size=16, verbose=0).history["real_score"][0]
+    logits = model.discriminator(IMAGES, training=True)
+    assert score == pytest.approx(float(ops.mean(ops.sigmoid(logits))), rel=1e-4)
+
+
+def test_moving_average_of_the_generator():
+    model = make_model(ema_momentum=0.999)
+    start = [w.copy() for w in model.generator.get_weights()]
+    model.fit(IMAGES, batch_size=16, verbose=0)
+    # After the first step: momentum min(0.999, (1 + 1) / (10 + 1)).
+    for a, b, average in zip(
+        start,
+        model.generator.get_weights(),
+        model.average_generator.get_weights(),
+        strict=True,
+    ):
+        expected = 2 / 11 * a + 9 / 11 * b
+        np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_latents_are_uniform_and_truncation_shrinks_them():
+    model = make_model(latent_dim=64)
+    latents = ops.convert_to_numpy(model.sample_latents(500, seed=0))
+    assert abs(latents).max() <= 1 and latents.std() == pytest.approx(3**-0.5, rel=0.01)
+    narrow = ops.convert_to_numpy(model.sample_latents(500, seed=0, truncation=0.5))
+    np.testing.assert_allclose(narrow, latents / 2)
+    with pytest.raises(ValueError, match="truncation"):
+        model.sample(1, truncation=0.0)
+
+
+def test_walks_and_arithmetic_in_latent_space():
+    model = make_model()
+    latents = ops.convert_to_numpy(model.sample_latents(3, seed=0))
+    images = ops.convert_to_numpy(model.interpolate(latents[0], latents[1], 5))
+    ends = ops.convert_to_numpy(model.decode(latents[:2]))
+    np.testing.assert_allclose(images[[0, -1]], ends, atol=1e-5)
+    a, b, c = latents[:1], latents[1:2], latents[2:]
+    image = ops.convert_to_numpy(model.arithmetic(a, b, c))
+    np.testing.assert_allclose(image, model.decode(a - b + c), atol=1e-5)
