@@ -54,8 +54,10 @@ def extract_edges(
     images = np.asarray(images)
     _check(images, sigma, low_contrast, high_contrast, line_width)
     low, high = (0.0, 255.0) if images.dtype == np.uint8 else value_range
-    surround = None if background is None else (background - value_range[0]) / (
-        value_range[1] - value_range[0]
+    surround = (
+        None
+        if background is None
+        else (background - value_range[0]) / (value_range[1] - value_range[0])
     )
     drawings = np.empty(images.shape[:3] + (1,), "float32")
     chunk = max(1, 2**18 // math.prod(images.shape[1:3]))  # Bounds the memory.
@@ -102,7 +104,7 @@ def _find_edges(smooth, line_width):
     dx, dy = _slope(smooth, 2), _slope(smooth, 1)
     xx, xy, yy = _channel_sum(dx, dx), _channel_sum(dx, dy), _channel_sum(dy, dy)
     largest, (x, y) = _largest_eigenvalue(xx, xy, yy)
-    strength = np.sqrt(largest)
+    strength = np.sqrt(largest + 1e-12)
     slope_x, slope_y = _slope(strength, 2), _slope(strength, 1)
     slope = x * slope_x + y * slope_y
     curvature = (
@@ -110,7 +112,10 @@ def _find_edges(smooth, line_width):
         + 2 * x * y * _slope(slope_x, 1)
         + y * y * _curvature(strength, 1)
     )
-    return strength, _ink(slope, -curvature, line_width)
+    # The profile of an edge is a Gaussian, whose logarithm is a parabola: Newton's
+    # step on that is exact.
+    exact = np.where(curvature < 0, slope * slope / strength - curvature, 0)
+    return strength, _ink(slope, exact, line_width)
 
 
 def _find_ridges(smooth, sigma, low_contrast, line_width):
@@ -126,7 +131,8 @@ def _find_ridges(smooth, sigma, low_contrast, line_width):
     ink = _ink(x * dx + y * dy, bend, line_width)
     slope = np.sqrt(dx * dx + dy * dy)
     # A feature up to about 2.5 sigma wide bends more than its sides slope.
-    scaled, steepest = bend * sigma, _neighbours(slope, 1, np.maximum)
+    scaled = bend * sigma
+    steepest = _neighbours(slope, math.ceil(sigma), np.maximum)
     visible = (bend * sigma**2 > 0.35 * low_contrast) & (ink > 0)
     kept = _grow(
         visible & (scaled > 0.95 * steepest), visible & (scaled > 0.6 * steepest)
@@ -206,9 +212,7 @@ def _shifts(images, axis, radius):
     padding[axis] = (radius, radius)
     padded = np.moveaxis(np.pad(images, padding, mode="edge"), axis, 0)
     size = images.shape[axis]
-    return [
-        np.moveaxis(padded[i : i + size], 0, axis) for i in range(2 * radius + 1)
-    ]
+    return [np.moveaxis(padded[i : i + size], 0, axis) for i in range(2 * radius + 1)]
 
 
 def _pad(images, margin, surround):

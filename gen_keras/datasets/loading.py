@@ -2,7 +2,7 @@
 
 import inspect
 
-from gen_keras.datasets import shipped
+from gen_keras.datasets import arrays, downloads, folders, shipped
 from gen_keras.datasets.dataset import check_value_range
 
 SPLITS = ("train", "validation", "test")
@@ -12,41 +12,84 @@ _LOADERS = {
     "emoji": shipped.load_emoji,
     "emoji_edges": shipped.load_emoji_edges,
     "emoji_vendors": shipped.load_emoji_vendors,
+    "fashion_mnist": downloads.load_fashion_mnist,
+    "cifar10": downloads.load_cifar10,
+}
+_PATH_LOADERS = {
+    "folder": folders.load_folder,
+    "paired_folder": folders.load_paired_folder,
+    "unpaired_folder": folders.load_unpaired_folder,
+    "array": arrays.load_array,
 }
 
 
 def names():
     """Returns the names that `load` knows, as a list of strings."""
-    return list(_LOADERS)
+    return [*_LOADERS, *(f"{kind}:PATH" for kind in _PATH_LOADERS)]
 
 
 def load(name, split="train", value_range=(0.0, 1.0), **options):
     """Loads a data set.
 
+    | name | what | options |
+    |---|---|---|
+    | `mnist` | digits, 28 x 28 x 1 | |
+    | `emoji` | emoji on white, RGB | `vendor="twemoji"`, `"noto"`, `"both"` |
+    | `emoji_edges` | pairs: pen drawing, Twemoji | |
+    | `emoji_vendors` | pairs: Noto, Twemoji | `paired=False`: two sets |
+    | `fashion_mnist`, `cifar10` | downloaded by Keras | |
+    | `folder:PATH` | your images | see `folders.load_folder` |
+    | `paired_folder:PATH` | your pairs | see `folders.load_paired_folder` |
+    | `unpaired_folder:PATH` | two sets | see `folders.load_unpaired_folder` |
+    | `array:PATH`, `PATH.npz`, `PATH.npy` | your arrays | see `arrays.load_array` |
+
+    All emoji and folders take `image_size`.
+
     Args:
-        name: String, one of `names()`.
+        name: String, see the table.
         split: `"train"`, `"validation"` (for choosing checkpoints and settings) or
             `"test"` (for the final figures alone).
         value_range: Two floats, the values of the darkest and the brightest pixel.
-        **options: What the loader of that name takes besides.
+        **options: See the table.
 
     Returns:
-        A `Dataset`.
+        A `Dataset`, `PairedDataset` or `UnpairedDataset`.
 
     Raises:
         ValueError: If the name, the split, an option or the value range is unknown.
+        FileNotFoundError: If a folder, or the images in it, are missing.
+
+    Example:
+    ```python
+    digits = datasets.load("mnist", "validation", value_range=(-1, 1))
+    digits[0:16]  # (16, 28, 28, 1), float32
+    ```
     """
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
-    if name not in _LOADERS:
-        raise ValueError(
-            f"Unknown data set. Known are {', '.join(names())}. Received: {name!r}"
-        )
-    loader = _LOADERS[name]
-    known = list(inspect.signature(loader).parameters)[2:]
+    loader, path = _find_loader(name)
+    _check_options(name, loader, len(path), options)
+    return loader(*path, split, check_value_range(value_range), **options)
+
+
+def _find_loader(name):
+    """Returns the function for `name`, and a list of the path in it, if any."""
+    kind, colon, path = str(name).partition(":")
+    if colon and path and kind in _PATH_LOADERS:
+        return _PATH_LOADERS[kind], [path]
+    if str(name).lower().endswith((".npz", ".npy")):
+        return arrays.load_array, [str(name)]
+    if name in _LOADERS:
+        return _LOADERS[name], []
+    raise ValueError(
+        f"Unknown data set. Known are {', '.join(names())}. Received: {name!r}"
+    )
+
+
+def _check_options(name, loader, num_paths, options):
+    known = list(inspect.signature(loader).parameters)[2 + num_paths :]
     for option in options:
         if option not in known:
             raise ValueError(
-                f"The options of {name!r} are {known}. Received: {option!r}"
+                f"{name!r} takes the options {known}. Received: {option!r}"
             )
-    return loader(split, check_value_range(value_range), **options)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gen_keras.datasets import edges
 from gen_keras.datasets.dataset import Dataset, PairedDataset, UnpairedDataset
+from gen_keras.datasets.folders import parse_size
 
 DATA_DIR = pathlib.Path(__file__).parent / "data"
 VENDORS = ("twemoji", "noto")
@@ -48,7 +49,7 @@ def load_emoji(split, value_range, vendor="twemoji", image_size=64):
         split: `"train"` (1,286), `"validation"` (150) or `"test"` (200).
         value_range: See `load`.
         vendor: `"twemoji"`, `"noto"`, or `"both"`, the one after the other.
-        image_size: Integer, height and width in pixels.
+        image_size: Integer or `(height, width)`, pixels.
     """
     if vendor not in (*VENDORS, "both"):
         raise ValueError(
@@ -66,7 +67,7 @@ def load_emoji_vendors(split, value_range, image_size=64, paired=True):
     Args:
         split: See `load_emoji`.
         value_range: See `load`.
-        image_size: Integer, height and width in pixels.
+        image_size: Integer or `(height, width)`, pixels.
         paired: Boolean. `False` gives two sets whose images are not matched.
     """
     inputs = _emoji_images("noto", split, image_size)
@@ -89,7 +90,7 @@ def load_emoji_edges(split, value_range, image_size=64):
     Args:
         split: See `load_emoji`.
         value_range: See `load`. The strokes are dark, the paper white.
-        image_size: Integer, height and width in pixels.
+        image_size: Integer or `(height, width)`, pixels.
     """
     targets = _emoji_images("twemoji", split, image_size)
     return PairedDataset(
@@ -123,9 +124,8 @@ def _emoji_images(vendor, split, image_size=64):
     """Returns the emoji of `split` as uint8 of shape (n, size, size, 3), on white."""
     chosen = [e["split"] == split for e in _emoji_table()["emoji"]]
     tiles = _emoji_tiles(vendor)[np.array(chosen)]
-    if image_size == tiles.shape[1]:
-        return tiles
-    return resize(tiles, image_size)
+    size = parse_size(image_size)
+    return tiles if size == tiles.shape[1:3] else _resize(tiles, size)
 
 
 @functools.lru_cache
@@ -143,16 +143,10 @@ def _emoji_tiles(vendor):
     return rows.swapaxes(1, 2).reshape(-1, tile, tile, 3)[: len(table["emoji"])]
 
 
-def resize(images, size):
-    """Returns uint8 images of shape (n, h, w, 3) at `size` by `size` pixels."""
+def _resize(images, size):
+    """Returns uint8 images of shape (n, h, w, 3) at the (height, width) `size`."""
     import PIL.Image
 
-    if not isinstance(size, int) or size < 1:
-        raise ValueError(
-            f"`image_size` must be a positive integer. Received: image_size={size!r}"
-        )
-    resized = [PIL.Image.fromarray(x).resize((size, size), _LANCZOS) for x in images]
+    lanczos = PIL.Image.Resampling.LANCZOS
+    resized = [PIL.Image.fromarray(x).resize(size[::-1], lanczos) for x in images]
     return np.stack([np.asarray(image) for image in resized])
-
-
-_LANCZOS = 1  # PIL.Image.Resampling.LANCZOS, without the import of PIL.
