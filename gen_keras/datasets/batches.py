@@ -17,7 +17,7 @@ class Batches(keras.utils.PyDataset):
 
     Pass it to `fit` with `shuffle=False`: what `fit` shuffles depends on the global
     random state, which a resumed run does not have. Outside `fit`, each
-    `for batch in batches` is one epoch.
+    `for batch in batches` is one epoch. An epoch that was stopped begins anew.
 
     Args:
         data: A `Dataset`, an array whose first axis counts examples, or a tuple of
@@ -68,6 +68,7 @@ class Batches(keras.utils.PyDataset):
         self._epoch = first_epoch  # The one that runs, or else the next one.
         self._in_epoch = False
         self._next_index = 0
+        self._was_reset = False
         self._orders = {}
         self._future = (None, None)
         self._reader = concurrent.futures.ThreadPoolExecutor(
@@ -80,16 +81,11 @@ class Batches(keras.utils.PyDataset):
         return self.steps_per_epoch - self.first_step
 
     def __getitem__(self, index):
-        """Returns the batch of one step.
-
-        Keras also looks at some batches before an epoch begins, or again after one
-        was interrupted; what must not happen is that it skips one.
-        """
+        """Returns the batch of one step."""
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} batches. Received: index={index}")
         with self._lock:
-            if self._in_epoch:
-                self._check_order(index)
+            self._follow(index)
             key = (self._epoch, self.first_step + index)
             prefetched, future = self._future
             if prefetched != key:
@@ -104,16 +100,18 @@ class Batches(keras.utils.PyDataset):
         try:
             for index in range(len(self)):
                 yield self[index]
-        except GeneratorExit:  # The loop was left early: this epoch begins anew.
-            self._in_epoch = False
-            raise
-        self.on_epoch_end()
+        finally:  # A loop that was left early begins this epoch anew.
+            self._end_epoch()
+
+    # Which epoch it is. Keras also looks at some batches before the first epoch of
+    # `fit`, some of them between `on_epoch_begin` and `on_epoch_end`, depending on the
+    # backend and on whether the model is built. Such looks must not count. What marks
+    # an epoch is that all its batches were read, and that it is not the first to end:
+    # each `fit` and `evaluate` calls `on_epoch_end` once before its first epoch.
 
     def on_epoch_begin(self):
         """Begins the next epoch; Keras calls it."""
         with self._lock:
-            if self._in_epoch:  # The last one was interrupted.
-                self.on_epoch_end()
             if self.first_step and self._epoch > self.first_epoch:
                 raise ValueError(
                     f"Batches with `first_step` are for epoch {self.first_epoch} "
@@ -124,11 +122,31 @@ class Batches(keras.utils.PyDataset):
             self._next_index = 0
 
     def on_epoch_end(self):
-        """Ends the epoch; Keras calls it, also once before the first."""
+        """Ends the epoch; Keras calls it."""
         with self._lock:
-            if self._in_epoch:
-                self._epoch += 1
+            if not self._was_reset:
+                self._was_reset = True
+                self._in_epoch = False
+            self._end_epoch()
+
+    def _end_epoch(self):
+        if self._in_epoch and self._next_index == len(self):
+            self._epoch += 1
+        self._in_epoch = False
+
+    def _follow(self, index):
+        """Notes which batches of an epoch were read; none may be skipped."""
+        if index == 0 and self._next_index > 0:  # A new `fit` after a stopped epoch.
             self._in_epoch = False
+        if not self._in_epoch:
+            return
+        if index > self._next_index:
+            raise ValueError(
+                "The batches must be read in their own order, which a resumed run can "
+                "repeat. Pass `shuffle=False` and no `steps_per_epoch` to `fit`. "
+                f"Received: step {index} instead of {self._next_index}"
+            )
+        self._next_index = max(self._next_index, index + 1)
 
     def _check_arguments(self):
         if not 1 <= self.batch_size <= len(self.examples):
@@ -142,16 +160,6 @@ class Batches(keras.utils.PyDataset):
                     f"`{name}` must be an integer of 0 or larger. "
                     f"Received: {name}={getattr(self, name)}"
                 )
-
-    def _check_order(self, index):
-        if index > self._next_index:
-            raise ValueError(
-                "The batches must be read in their own order, which a resumed run can "
-                "repeat. Pass `shuffle=False` and no `steps_per_epoch` to `fit`. "
-                f"Received: step {index} instead of {self._next_index}"
-            )
-        if index == self._next_index:
-            self._next_index += 1
 
     def _read(self, epoch, step):
         """Returns a batch. Only the reader thread comes here."""

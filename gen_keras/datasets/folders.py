@@ -461,16 +461,20 @@ def _inspect(row, settings):
 
 
 def _inspect_file(path, side, settings):
-    if settings.check_files and side != "right":
-        size = settings.size or (1, 1)
-        decode((path, None), size, settings.channels, settings.resize)
+    """Returns (height, width) as shown; raises whatever decoding would raise."""
     import PIL.Image
+    import PIL.ImageOps
 
     with PIL.Image.open(path) as image:
         _check_pixels(image)
         width, height = image.size
-        if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # Lies on its side.
-            width, height = height, width
+        if settings.check_files and side != "right":
+            image.draft(None, (1, 1))  # Reads all of a JPEG, but computes little.
+            _to_mode(PIL.ImageOps.exif_transpose(image), settings.channels)
+        # In a PNG the orientation may stand at the end: only a check goes so far.
+        if settings.check_files or image.format != "PNG":
+            if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # Lies on its side.
+                width, height = height, width
     return (height, width // 2) if side else (height, width)
 
 
