@@ -136,21 +136,21 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves if it is time to, or if a signal came."""
+        if batch + 1 == self.params["steps"]:
+            return  # `on_epoch_end` follows.
         step = self._first_step + batch + 1
         overdue = time.monotonic() - self._last_save > self.seconds
         if overdue or self._signal or step % self._CHECK_STEPS == 0:
             self._check(logs, step)
         if overdue or self._signal:
             self.save(Progress(self._epoch, step))
-        if self._signal:
-            raise Interrupted(
-                f"Saved after epoch {self._epoch}, step {step} in {self.directory}."
-            )
+        self._stop_if_asked(Progress(self._epoch, step))
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the state of a complete epoch."""
-        self._check(logs, "the last")
+        self._check(logs, self._first_step + self.params["steps"])
         self.save(Progress(epoch + 1, 0))
+        self._stop_if_asked(Progress(epoch + 1, 0))
 
     def on_train_end(self, logs=None):
         """Leaves signals to whom they belonged."""
@@ -205,9 +205,16 @@ class Checkpoint(keras.callbacks.Callback):
         if broken:
             latest = ([None] + self.paths())[-1]
             raise NonFiniteLoss(
-                f"Training stopped in epoch {self._epoch + 1}, at {step} step: "
+                f"Training stopped in epoch {self._epoch + 1}, step {step}: "
                 f"{', '.join(broken)} is not finite. Try a lower learning rate. The "
                 f"latest good checkpoint is {latest}."
+            )
+
+    def _stop_if_asked(self, progress):
+        if self._signal:
+            raise Interrupted(
+                f"Saved after epoch {progress.epoch}, step {progress.step} in "
+                f"{self.directory}."
             )
 
     def _on_signal(self, number, frame):
