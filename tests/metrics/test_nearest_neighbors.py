@@ -1,0 +1,89 @@
+"""Nearest neighbours against the full table of distances; copies against a plan."""
+
+import numpy as np
+import pytest
+
+from gen_keras import metrics
+
+
+def make_images(num_images, seed):
+    return np.random.default_rng(seed).random((num_images, 6, 5, 3), "float32")
+
+
+def all_distances(queries, references):
+    gaps = queries[:, None].astype("float64") - references[None]
+    return np.sqrt(np.square(gaps).sum(axis=(2, 3, 4)))
+
+
+@pytest.mark.parametrize("block_size", [7, 1000])
+def test_neighbors_are_those_of_the_full_table(block_size):
+    queries, references = make_images(23, 0), make_images(40, 1)
+    table = all_distances(queries, references)
+    neighbors = metrics.nearest_neighbors(queries, references, 4, block_size=block_size)
+    expected = np.argsort(table, axis=1)[:, :4]
+    np.testing.assert_array_equal(neighbors.indices, expected)
+    np.testing.assert_allclose(
+        neighbors.distances, np.take_along_axis(table, expected, axis=1), rtol=1e-6
+    )
+
+
+def test_an_image_is_not_its_own_neighbor():
+    images = make_images(30, 0)
+    table = all_distances(images, images)
+    np.fill_diagonal(table, np.inf)
+    neighbors = metrics.nearest_neighbors(images, images, 2, True, block_size=7)
+    np.testing.assert_array_equal(neighbors.indices, np.argsort(table, axis=1)[:, :2])
+
+
+def test_distances_of_copies_are_exact():
+    # |a|² + |b|² - 2ab in float32 would give a distance of about 0.1 for both.
+    references = 1000 + make_images(30, 0)
+    queries = references.copy()
+    queries[:, 0, 0, 0] += 0.25
+    same = metrics.nearest_neighbors(references, references)
+    np.testing.assert_array_equal(same.distances, 0)
+    np.testing.assert_array_equal(same.indices[:, 0], np.arange(30))
+    near = metrics.nearest_neighbors(queries, references)
+    np.testing.assert_allclose(near.distances, 0.25)
+
+
+def test_threshold_is_a_percentile_of_distances_within_the_training_set():
+    images = make_images(50, 0)
+    table = all_distances(images, images)
+    np.fill_diagonal(table, np.inf)
+    for percentile in (1, 50):
+        np.testing.assert_allclose(
+            metrics.copy_threshold(images, percentile),
+            np.percentile(table.min(axis=1), percentile),
+            rtol=1e-6,
+        )
+    assert metrics.copy_threshold(images, 50, max_images=20) == pytest.approx(
+        metrics.copy_threshold(images, 50), rel=0.1
+    )
+
+
+def test_planted_copies_are_counted():
+    training, fresh = make_images(200, 0), make_images(60, 1)
+    samples = np.concatenate([training[:25] + 1e-3, fresh])
+    copies = metrics.count_copies(samples, training)
+    assert 25 <= copies.count <= 25 + 3
+    assert copies.share == copies.count / 85
+    np.testing.assert_array_equal(copies.neighbors.indices[:25, 0], np.arange(25))
+    assert metrics.count_copies(samples, training, threshold=0.0).count == 0
+    assert metrics.count_copies(samples, training, threshold=1e9).share == 1
+
+
+def test_exact_copies_count_in_a_training_set_of_twins():
+    twins = np.repeat(make_images(20, 0), 2, axis=0)
+    copies = metrics.count_copies(np.concatenate([twins[:3], make_images(5, 1)]), twins)
+    assert (copies.threshold, copies.count) == (0, 3)
+
+
+def test_bad_arguments_are_named():
+    images = make_images(5, 0)
+    with pytest.raises(ValueError, match="k=5 with 5 references"):
+        metrics.nearest_neighbors(images, images, 5, exclude_self=True)
+    with pytest.raises(ValueError, match="4 and 5 rows"):
+        metrics.nearest_neighbors(images[:4], images, exclude_self=True)
+    with pytest.raises(ValueError, match="same size"):
+        metrics.nearest_neighbors(images[:, :3], images)

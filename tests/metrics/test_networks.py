@@ -1,0 +1,55 @@
+"""The shipped networks, on held-out digits."""
+
+import keras
+import numpy as np
+import pytest
+
+from gen_keras import datasets, metrics
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return metrics.load_classifier("mnist")
+
+
+@pytest.fixture(scope="module")
+def validation():
+    return datasets.load("mnist", "validation").take(1000)
+
+
+def test_classifier_knows_digits(classifier, validation):
+    logits = metrics.extract_features(classifier, validation.images)
+    assert logits.shape == (1000, 10)
+    assert np.mean(logits.argmax(axis=1) == validation.labels) > 0.985
+    # Logits, not probabilities.
+    assert logits.min() < -1 and logits.max() > 1
+
+
+def test_features_are_what_the_logits_are_made_of(classifier, validation):
+    network = metrics.load_feature_network("mnist")
+    features = metrics.extract_features(network, validation.images[:50])
+    assert features.shape == (50, 64) and features.min() >= 0
+    head = classifier.get_layer("logits")
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(head(features)),
+        metrics.extract_features(classifier, validation.images[:50]),
+        atol=1e-4,
+    )
+
+
+def test_batches_do_not_matter(classifier, validation):
+    images = validation.images[:50]
+    np.testing.assert_allclose(
+        metrics.extract_features(classifier, images, batch_size=50),
+        metrics.extract_features(classifier, images, batch_size=7),
+        atol=1e-4,
+    )
+
+
+def test_wrong_range_and_wrong_name_are_refused(classifier, validation):
+    with pytest.raises(ValueError, match=r"\[0, 1\]. Received: values from -1 to 1"):
+        metrics.extract_features(classifier, 2 * validation.images[:5] - 1)
+    with pytest.raises(ValueError, match=r"\['mnist'\]. Received: 'svhn'"):
+        metrics.load_classifier("svhn")
+    with pytest.raises(ValueError, match="Received: 'svhn'"):
+        metrics.load_feature_network("svhn")
