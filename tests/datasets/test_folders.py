@@ -1,6 +1,8 @@
 """Your own images: every kind of file, clear errors, nothing mixed up."""
 
+import struct
 import warnings
+import zlib
 
 import keras
 import numpy as np
@@ -171,10 +173,16 @@ def test_huge_images_are_skipped(tmp_path, monkeypatch, pixels):
 
 
 def test_20000_pixels_squared(tmp_path):
-    """A real one: 400 million pixels in 50 kB."""
+    """A file of 57 bytes that says it holds 400 million pixels."""
     save(tmp_path / "a.png", size=(8, 8))
-    bomb = PIL.Image.new("1", (20000, 20000))
-    bomb.save(tmp_path / "bomb.png")
+
+    def part(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", b"")
+    (tmp_path / "bomb.png").write_bytes(bomb + part(b"IEND", b""))
     with pytest.warns(UserWarning, match="bomb.png: Image size .400000000 pixels"):
         assert len(load(tmp_path, image_size=8)) == 1
 
