@@ -1,0 +1,92 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras import presets
+from gen_keras.models import DCGAN, RBM, VAE
+from gen_keras.models.base import GenerativeModel
+
+MODELS = {model.__name__: model for model in (DCGAN, RBM, VAE)}
+
+
+@pytest.mark.parametrize("name", presets.table())
+def test_preset_loads_and_samples(name):
+    row = presets.table()[name]
+    model = MODELS[row["model"]].from_preset(name)
+    assert not model.compiled
+    options = {"gibbs_steps": 20} if row["model"] == "RBM" else {}
+    samples = ops.convert_to_numpy(model.sample(8, seed=0, **options))
+    low, high = model.value_range
+    assert low <= samples.min() < samples.max() <= high
+    # Eight samples are not one: the mean distance of pixels is far from zero.
+    assert abs(samples[1:] - samples[:-1]).mean() > 0.02 * (high - low)
+
+
+def test_presets_are_small():
+    sizes = [presets.path(name).stat().st_size for name in presets.table()]
+    assert sum(sizes) <= 24e6
+
+
+@pytest.mark.parametrize("name", ["dcgan_mnist", "vae_mnist_2d"])
+def test_presets_give_the_same_images_on_each_backend(name):
+    # These references were computed on TensorFlow.
+    reference = np.load(f"{__file__.removesuffix('.py')}_{name}.npz")
+    images = GenerativeModel.from_preset(name).decode(reference["latents"])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(images), reference["images"], atol=1e-5
+    )
+
+
+def test_presets_of_a_class():
+    assert set(DCGAN.presets()) < set(GenerativeModel.presets())
+    assert set(GenerativeModel.presets()) == set(presets.table())
+
+
+def test_wrong_names_are_explained(tmp_path):
+    with pytest.raises(ValueError, match="vae_mnist_2d.*Received: nonsense"):
+        VAE.from_preset("nonsense")
+    with pytest.raises(ValueError, match="preset of DCGAN: dcgan_mnist.*a VAE"):
+        DCGAN.from_preset("vae_mnist_2d")
+    with pytest.raises(ValueError, match="no file"):
+        VAE.from_preset(str(tmp_path / "lost.keras"))
+
+
+def test_a_preset_can_be_trained_further():
+    model = VAE.from_preset("vae_mnist_2d")
+    model.compile()
+    images = np.zeros((32, 28, 28, 1), "float32")
+    assert np.isfinite(model.fit(images, verbose=0).history["loss"]).all()
+
+
+LOADER = """
+import sys
+sys.modules["gen_keras"] = None  # As if it were not installed.
+import keras, numpy as np
+path, file = sys.argv[1:]
+data = np.load(file)
+images = keras.models.load_model(path)(data["latents"], training=False)
+images = keras.ops.convert_to_numpy(images)
+np.testing.assert_allclose(images, data["images"], atol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("name", ["dcgan", "vae", "gaussian vae"])
+def test_saved_generator_needs_keras_alone(name, tmp_path):
+    model = {
+        "dcgan": lambda: DCGAN((16, 16, 1), 4, base_filters=2, ema_momentum=0.9),
+        "vae": lambda: VAE((8, 8, 1), 3, hidden_dims=(8,)),
+        "gaussian vae": lambda: VAE(
+            (8, 8, 1), 3, "gaussian", "convolutional", (2, 4, 8)
+        ),
+    }[name]()
+    keras.utils.set_random_seed(0)
+    path, file = tmp_path / "generator.keras", tmp_path / "data.npz"
+    model.save_generator(path)
+    latents = ops.convert_to_numpy(model.sample_latents(5, seed=0))
+    images = ops.convert_to_numpy(model.decode(latents))
+    np.savez(file, latents=latents, images=images)
+    subprocess.run([sys.executable, "-c", LOADER, path, file], check=True)
