@@ -315,9 +315,7 @@ elif NAME == "jax":
             object.__delattr__(model, name)
 
 else:
-    raise ImportError(
-        f"gen_keras supports tensorflow, jax and torch. Received: {NAME}"
-    )
+    raise ImportError(f"gen_keras supports tensorflow, jax and torch. Received: {NAME}")
 
 
 class SeedGenerator(keras.random.SeedGenerator):

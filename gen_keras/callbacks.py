@@ -190,8 +190,10 @@ class Checkpoint(keras.callbacks.Callback):
             old_path.unlink()
 
     def _describe(self, progress):
-        metrics = [np.asarray(keras.ops.convert_to_numpy(v)).tolist()
-                   for v in self.model.metrics_variables]
+        metrics = [
+            np.asarray(keras.ops.convert_to_numpy(v)).tolist()
+            for v in self.model.metrics_variables
+        ]
         return {
             "epoch": progress.epoch,
             "step": progress.step,

@@ -180,8 +180,12 @@ def _describe(model, images, config):
     for network in model.layers:
         if network.weights:
             network.summary() if hasattr(network, "summary") else None
-    trainable = sum(v.shape.num_elements() if hasattr(v.shape, "num_elements")
-                    else keras.ops.size(v) for v in model.trainable_variables)
+    trainable = sum(
+        v.shape.num_elements()
+        if hasattr(v.shape, "num_elements")
+        else keras.ops.size(v)
+        for v in model.trainable_variables
+    )
     steps = len(images) // config.batch_size
     print(
         f"{type(model).__name__}: {int(trainable):,} trainable parameters. "

@@ -1,9 +1,11 @@
 """Trains DCGAN on images.
 
-    python training/train_dcgan.py
-    python training/train_dcgan.py --dataset folder:photos --image-size 64
-    python training/train_dcgan.py --dataset emoji --epochs 300
-    python training/train_dcgan.py --epochs 1 --max-images 1024   # smoke run
+python training/train_dcgan.py
+python training/train_dcgan.py --dataset folder:photos --image-size 64
+python training/train_dcgan.py --dataset emoji --epochs 300
+python training/train_dcgan.py --epochs 1 --max-images 1024   # smoke run
+
+Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
 """
 
 import dataclasses

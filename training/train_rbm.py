@@ -1,8 +1,10 @@
 """Trains a restricted Boltzmann machine on binarized images.
 
-    python training/train_rbm.py
-    python training/train_rbm.py --gibbs-steps 25 --num-chains 0   # CD-25
-    python training/train_rbm.py --epochs 1 --max-images 1024   # smoke run
+python training/train_rbm.py
+python training/train_rbm.py --gibbs-steps 25 --num-chains 0   # CD-25
+python training/train_rbm.py --epochs 1 --max-images 1024   # smoke run
+
+Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
 """
 
 import dataclasses

@@ -1,10 +1,12 @@
-"""Trains a VAE on images.
+r"""Trains a VAE on images.
 
     python training/train_vae.py
     python training/train_vae.py --latent-dim 2
-    python training/train_vae.py --dataset folder:photos --image-size 64 \\
+    python training/train_vae.py --dataset folder:photos --image-size 64 \
         --likelihood gaussian --network convolutional
     python training/train_vae.py --epochs 1 --max-images 1024   # smoke run
+
+Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
 """
 
 import dataclasses

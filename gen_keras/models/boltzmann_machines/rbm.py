@@ -69,7 +69,9 @@ class RBM(GenerativeModel):
             ("num_chains", num_chains, 0),
         ):
             if value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received: {value}")
+                raise ValueError(
+                    f"`{name}` must be at least {least}. Received: {value}"
+                )
         self.visible_shape = tuple(visible_shape)
         self.num_hidden = num_hidden
         self.gibbs_steps = gibbs_steps
@@ -224,7 +226,9 @@ class RBM(GenerativeModel):
 
     def _draw_start(self, num_samples):
         if not self.num_chains:
-            return self._sample_bernoulli(ops.full((num_samples, self.num_visible), 0.5))
+            return self._sample_bernoulli(
+                ops.full((num_samples, self.num_visible), 0.5)
+            )
         index = keras.random.randint(
             (num_samples,), 0, self.num_chains, seed=self.seed_generator
         )
@@ -273,7 +277,9 @@ class RBM(GenerativeModel):
         ]
         logs = self.compute_logs(positive, positive_logits, negative, negative_logits)
         self.apply_gradients(
-            gradients, self.optimizer, [self.kernel, self.visible_bias, self.hidden_bias]
+            gradients,
+            self.optimizer,
+            [self.kernel, self.visible_bias, self.hidden_bias],
         )
         return self.update_metrics(logs)
 

@@ -44,7 +44,12 @@ def build_generator(
     for _ in range(num_stages - 1):
         filters //= 2
         x = layers.Conv2DTranspose(
-            filters, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal()
+            filters,
+            kernel_size,
+            2,
+            "same",
+            use_bias=False,
+            kernel_initializer=_normal(),
         )(x)
         x = layers.ReLU()(_normalize(x))
     # Not normalized: the images need their own mean and scale.
@@ -186,7 +191,9 @@ class DCGAN(LatentSpace, GenerativeModel):
         """The network that samples: the moving average, if there is one."""
         return self.generator if self.ema_momentum is None else self.average_generator
 
-    def compile(self, generator_optimizer=None, discriminator_optimizer=None, **options):
+    def compile(
+        self, generator_optimizer=None, discriminator_optimizer=None, **options
+    ):
         """Sets one optimizer for each network; by default the paper's Adam(2e-4, 0.5).
 
         Args:

@@ -185,9 +185,7 @@ def test_cd_step_is_the_one_of_the_algorithm_box():
     ]
 
     model.fit(np.tile(v0, (8192, 1)), batch_size=8192, verbose=0)
-    for new, old, step in zip(
-        model.trainable_variables, before, expected, strict=True
-    ):
+    for new, old, step in zip(model.trainable_variables, before, expected, strict=True):
         np.testing.assert_allclose(
             ops.convert_to_numpy(new) - old, step, atol=TOLERANCE
         )

@@ -21,7 +21,11 @@ def make_model(compile_options=None, learning_rate=1e-2, **kwargs):
     "kind",
     [
         {},
-        {"network": "convolutional", "hidden_dims": (2, 4, 8), "likelihood": "gaussian"},
+        {
+            "network": "convolutional",
+            "hidden_dims": (2, 4, 8),
+            "likelihood": "gaussian",
+        },
     ],
     ids=["dense, bernoulli", "convolutional, gaussian"],
 )
