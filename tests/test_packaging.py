@@ -1,0 +1,56 @@
+"""What a user gets: a wheel with data and presets inside, and a cheap import."""
+
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+USE = """
+import gen_keras
+from gen_keras.models import VAE
+assert "site" in gen_keras.__file__, gen_keras.__file__
+assert VAE.from_preset("vae_mnist_2d").sample(4, seed=0).shape == (4, 28, 28, 1)
+for name in ("mnist", "emoji", "emoji_edges", "emoji_vendors"):
+    assert len(gen_keras.datasets.load(name, split="validation")) > 100
+gen_keras.metrics.load_classifier("mnist")
+"""
+
+
+@pytest.mark.slow
+def test_wheel_works_from_an_empty_folder(tmp_path):
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    wheels, site, empty = (tmp_path / name for name in ("wheels", "site", "empty"))
+    empty.mkdir()
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", wheels, str(ROOT)]
+    subprocess.run(build, check=True)
+    (wheel,) = wheels.glob("gen_keras-*.whl")
+    install = [*pip, "install", "--no-deps", "--target", site, wheel]
+    subprocess.run(install, check=True)
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    subprocess.run([sys.executable, "-c", USE], check=True, cwd=empty, env=environment)
+
+
+def test_shipped_files_are_below_10_megabytes():
+    large = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "gen_keras").rglob("*")
+        if path.is_file() and path.stat().st_size >= 10e6
+    ]
+    assert not large
+
+
+@pytest.mark.slow
+def test_import_costs_at_most_three_tenths_of_a_second_over_keras():
+    def seconds(module):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+        return time.perf_counter() - start
+
+    extra = [seconds("gen_keras") - seconds("keras") for _ in range(7)]
+    assert statistics.median(extra) <= 0.3
