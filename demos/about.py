@@ -1,0 +1,321 @@
+"""About: where each model stands among generative models, and what is shipped."""
+
+import dataclasses
+import html
+import json
+
+import gradio as gr
+import gradio_helpers as helpers
+
+from gen_keras import presets
+
+CS231N = "https://cs231n.stanford.edu/slides/2017/cs231n_2017_lecture13.pdf"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model of the package, as this page shows it."""
+
+    name: str
+    family: str
+    branch: str
+    idea: str
+    page: str
+    paper: str
+    url: str
+    lecture: str
+    lecture_url: str = ""
+
+    @property
+    def file(self):
+        """The path of its source, from the root of the project."""
+        return f"gen_keras/models/{self.family}/{self.name.lower()}.py"
+
+
+MODELS = (
+    Model(
+        "DCGAN",
+        "gans",
+        "Generative adversarial networks",
+        "A generator and a discriminator, both convolutional, trained against each "
+        "other.",
+        "Sampling",
+        "Radford, Metz, Chintala, 2015",
+        "https://arxiv.org/abs/1511.06434",
+        "Generative adversarial networks: training GANs, convolutional architectures",
+        CS231N,
+    ),
+    Model(
+        "VAE",
+        "vaes",
+        "Variational autoencoders",
+        "An encoder and a decoder that maximize a lower bound of the likelihood.",
+        "Latent space",
+        "Kingma, Welling, 2013",
+        "https://arxiv.org/abs/1312.6114",
+        "Variational autoencoders: the lower bound, the reparametrization",
+        CS231N,
+    ),
+    Model(
+        "RBM",
+        "boltzmann_machines",
+        "Boltzmann machines",
+        "Visible and hidden units with an energy, trained and sampled by Gibbs steps.",
+        "Sampling",
+        "Hinton, 2002; Tieleman, 2008",
+        "https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf",
+        "Restricted Boltzmann machines: contrastive divergence, deep belief networks",
+    ),
+)
+
+# The taxonomy as an indented tree: depth, words, and a remark.
+TAXONOMY = (
+    (0, "Generative models", "learn p(x) from examples"),
+    (1, "Explicit density", "p(x) can be written down"),
+    (2, "Tractable", "p(x) is computed exactly"),
+    (3, "Autoregressive models", ""),
+    (3, "Normalizing flows", ""),
+    (2, "Approximate", "p(x) is bounded or estimated"),
+    (3, "Variational autoencoders", "lower bound"),
+    (3, "Boltzmann machines", "Markov chain"),
+    (1, "Implicit density", "p(x) is only sampled from"),
+    (2, "Direct", "one pass of a network"),
+    (3, "Generative adversarial networks", ""),
+    (2, "Markov chain", "many small steps"),
+    (3, "Generative stochastic networks", ""),
+)
+ALT = (
+    "Tree of generative models. Explicit density: tractable (autoregressive models, "
+    "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
+    "machines: RBM). Implicit density: direct (generative adversarial networks: "
+    "DCGAN) or by Markov chain (generative stochastic networks). Here are DCGAN, VAE "
+    "and RBM."
+)
+
+# Picture ----------------------------------------------------------------------------
+
+
+def draw_taxonomy():
+    """Returns the taxonomy as inline SVG: wide, and tall for narrow windows."""
+    return (
+        f'<div class="taxonomy" role="img" aria-label="{html.escape(ALT)}">'
+        f"{draw_wide()}{draw_tall()}</div>"
+    )
+
+
+def draw_wide(row=46, columns=(0, 215, 430, 665), width=1010):
+    """Returns the tree from left to right, each leaf on a row of its own."""
+    positions, leaf = {}, 0
+    for i in reversed(range(len(TAXONOMY))):  # Children before their parents.
+        children = [positions[j] for j in children_of(i)]
+        if children:
+            y = (children[0] + children[-1]) / 2
+        else:
+            y, leaf = -leaf * row, leaf + 1
+        positions[i] = y
+    offset = row * (leaf - 1) + row / 2
+    parts = []
+    for i, (depth, text, remark) in enumerate(TAXONOMY):
+        x, y = columns[depth], positions[i] + offset
+        for j in children_of(i):
+            end_x, end_y = columns[depth + 1] - 10, positions[j] + offset
+            parts.append(
+                f'<path d="M{end_x - 26} {y}H{end_x - 14}V{end_y}H{end_x}" '
+                'class="branch"/>'
+            )
+        parts.append(draw_words(x, y, text, remark))
+        parts += draw_chips(text, x + 256, y)
+    height = row * leaf
+    return wrap_svg("wide", width, height, parts)
+
+
+def draw_tall(row=44, indent=22, width=350):
+    """Returns the tree as an indented list with lines."""
+    parts, y_of, y = [], {}, row / 2
+    for i, (depth, text, remark) in enumerate(TAXONOMY):
+        x = depth * indent
+        y_of[i] = y
+        parts.append(draw_words(x, y, text, remark))
+        chips = draw_chips(text, x, y + 30)
+        parts += chips
+        y += row + (26 if chips else 0)
+    for i, (depth, _, _) in enumerate(TAXONOMY):
+        for j in children_of(i):
+            x = depth * indent + 6
+            parts.append(
+                f'<path d="M{x} {y_of[i] + 22}V{y_of[j]}H{x + indent - 10}" '
+                'class="branch"/>'
+            )
+    return wrap_svg("tall", width, round(y - 8), parts)
+
+
+def children_of(parent):
+    """Returns the positions in `TAXONOMY` right below a position."""
+    depth, children = TAXONOMY[parent][0], []
+    for i in range(parent + 1, len(TAXONOMY)):
+        if TAXONOMY[i][0] <= depth:
+            break
+        if TAXONOMY[i][0] == depth + 1:
+            children.append(i)
+    return children
+
+
+def draw_words(x, y, text, remark):
+    """Returns a node: its words, and a remark below them."""
+    name_y = y - 3 if remark else y + 5
+    words = f'<text x="{x}" y="{name_y}" class="name">{html.escape(text)}</text>'
+    if remark:
+        words += (
+            f'<text x="{x}" y="{y + 14}" class="remark">{html.escape(remark)}</text>'
+        )
+    return words
+
+
+def draw_chips(branch, x, y):
+    """Returns a label for each of our models on a branch."""
+    parts = []
+    for model in (model for model in MODELS if model.branch == branch):
+        width = 22 + 10 * len(model.name)
+        parts.append(
+            f'<rect x="{x}" y="{y - 13}" width="{width}" height="26" rx="13" '
+            f'class="chip"/><text x="{x + width / 2}" y="{y + 5}" class="chip-name">'
+            f"{model.name}</text>"
+        )
+        x += width + 8
+    return parts
+
+
+def wrap_svg(name, width, height, parts):
+    """Returns an SVG element that scales down, never up."""
+    return (
+        f'<svg class="{name}" viewBox="-2 0 {width} {height}" aria-hidden="true" '
+        f'style="max-width:{width}px">{"".join(parts)}</svg>'
+    )
+
+
+# Models and presets -----------------------------------------------------------------
+
+
+def list_models():
+    """Returns HTML: each model with its page, file, paper and lecture topic."""
+    rows = "".join(describe_model(model) for model in MODELS)
+    return f'<div class="models">{rows}</div>'
+
+
+def describe_model(model):
+    """Returns HTML: one model."""
+    path = helpers.PAGES[model.page]
+    topic = html.escape(model.lecture)
+    if model.lecture_url:
+        topic = f'<a href="{model.lecture_url}">{topic}</a>'
+    source = (helpers.ROOT / model.file).read_text("utf-8")
+    return f"""
+<section aria-label="{model.name}"><h3>{model.name}</h3>
+<p>{html.escape(model.idea)}</p>
+<dl><dt>Page</dt><dd><a href=".{path}">{model.page}</a></dd>
+<dt>Paper</dt><dd><a href="{model.url}">{html.escape(model.paper)}</a></dd>
+<dt>Lecture topic</dt><dd>{topic}</dd></dl>
+<details><summary>{model.file}</summary>
+<pre tabindex="0"><code>{html.escape(source)}</code></pre></details></section>"""
+
+
+def list_presets():
+    """Returns HTML: a card for each preset."""
+    cards = "".join(map(describe_preset, presets.table()))
+    return f'<div class="cards">{cards}</div>'
+
+
+def describe_preset(name):
+    """Returns HTML: the card of one preset."""
+    row = presets.table()[name]
+    entry = helpers.entries().get(name)
+    facts = {
+        "Model": row["model"],
+        "Training data": DATA.get(row["dataset"], row["dataset"]),
+        "Licence": row["license"],
+        "File": f"{entry.path.stat().st_size / 1e6:.2f} MB" if entry else "not here",
+    }
+    results = read_results(name)
+    facts |= {read_words(key): value for key, value in flatten(results).items()}
+    lines = "".join(
+        f"<dt>{html.escape(str(key))}</dt><dd>{html.escape(str(value))}</dd>"
+        for key, value in facts.items()
+    )
+    if not results:
+        lines += "<dt>Results</dt><dd>not measured yet</dd>"
+    return f"""
+<section class="card" aria-label="{html.escape(row["title"])}">
+<h3>{html.escape(row["title"])}</h3><p>{html.escape(row["description"])}</p>
+<dl>{lines}</dl><code>gen_keras.models.{row["model"]}.from_preset("{name}")</code>
+</section>"""
+
+
+DATA = {
+    "mnist": "MNIST, 55,000 handwritten digits",
+    "emoji": "Twemoji, 1,286 emoji on white",
+}
+
+
+def read_results(name):
+    """Returns what was measured of a preset, a dict; empty if nothing was."""
+    path = helpers.ROOT / "training" / "results" / f"{name}.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def flatten(results):
+    """Returns the single numbers and words of nested results, by their names."""
+    flat = {}
+    for key, value in results.items():
+        if isinstance(value, dict):
+            inner = flatten(value).items()
+            flat |= {f"{key}, {inner_key}": v for inner_key, v in inner}
+        elif isinstance(value, float):
+            flat[key] = f"{value:.4g}"
+        elif isinstance(value, int | str) and len(str(value)) <= 60:
+            flat[key] = f"{value:,}" if isinstance(value, int) else value
+    return flat
+
+
+def read_words(key):
+    """Returns the words of a name in code."""
+    return key.replace("_", " ").capitalize()
+
+
+# Page -------------------------------------------------------------------------------
+
+
+def build():
+    """Returns the page."""
+    with gr.Blocks(title="About") as page:
+        helpers.title(
+            "About",
+            "gen_keras is a Keras 3 package of the classic generative models, each "
+            "trained by its own step, each with weights to try here.",
+        )
+        show("The family tree", draw_taxonomy())
+        show("Models", list_models())
+        show("Presets", list_presets())
+        show(
+            "Data",
+            helpers.CREDITS
+            + "<p>What was trained on them is shown under the same terms. Drawings and "
+            "pictures that you send are used for the answer and then deleted.</p>",
+        )
+    return page
+
+
+def show(heading, content):
+    """Adds a section."""
+    gr.HTML(
+        f'<section class="about"><h2>{heading}</h2>{content}</section>',
+        elem_classes="bare",
+    )
+
+
+demo = build()
+
+if __name__ == "__main__":
+    helpers.serve_page("About", demo)

@@ -1,0 +1,387 @@
+"""Latent space: all that a VAE with two latents can draw, as one picture."""
+
+import base64
+import functools
+import io
+import pathlib
+import statistics
+
+import gradio as gr
+import gradio_helpers as helpers
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from gen_keras import datasets
+
+PRESET = "vae_mnist_2d"
+TILES = 20
+SCALE = 2  # Pixels of the picture for each pixel of an image.
+LIMIT = 3.0  # 99.7 % of each latent's prior lies between -3 and 3.
+NORMAL = statistics.NormalDist()
+MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
+DRAWING_PAD = """
+<div class="pad"><div class="pad-head"><span>Draw a digit</span>
+<button type="button">Clear</button></div>
+<canvas width="280" height="280" role="img"
+ aria-label="Paper to draw a digit on, with a mouse, a pen or a finger"></canvas></div>
+"""
+
+# The plane --------------------------------------------------------------------------
+# A place on the picture is the cumulative probability of the latents there: equal
+# areas are equally likely under the prior, and no image can land outside.
+
+
+def to_fractions(latent):
+    """Returns where a latent lies: (right, down), fractions of the picture's sides."""
+    return NORMAL.cdf(latent[0]), 1 - NORMAL.cdf(latent[1])
+
+
+def to_latent(right, down):
+    """Returns the latent at a place of the picture, the inverse of `to_fractions`."""
+    latent = NORMAL.inv_cdf(clip(right)), NORMAL.inv_cdf(1 - clip(down))
+    return tuple(float(np.clip(value, -LIMIT, LIMIT)) for value in latent)
+
+
+def clip(fraction):
+    """Returns a fraction that has a finite quantile."""
+    return min(max(fraction, 1e-4), 1 - 1e-4)
+
+
+def find_entry():
+    """Returns the model of this page: the owner's, if it has two latents."""
+    for name in ("own", PRESET):
+        entry = helpers.entries().get(name)
+        if entry and entry.config.get("latent_dim") == 2:
+            if entry.model_class == "VAE":
+                return entry
+    return None
+
+
+def to_entry():
+    """Returns the model of this page, or raises an error for the page."""
+    entry = find_entry()
+    if entry is None:
+        raise helpers.complain(f"The file gen_keras/presets/{PRESET}.keras is missing.")
+    return entry
+
+
+@functools.cache
+def draw_plane():
+    """Returns the plane as a `PIL.Image`: what the latents at each place decode to."""
+    centers = (np.arange(TILES) + 0.5) / TILES
+    latents = [to_latent(right, down) for down in centers for right in centers]
+    images = to_entry().decode(latents)
+    grid = helpers.image_grids.make_grid(images, (0, 255), columns=TILES)
+    return helpers.image_grids.to_pil(grid, SCALE)
+
+
+def mark_plane(latent):
+    """Returns the path of a picture: the plane with a ring at a latent."""
+    plane = draw_plane().convert("RGB")
+    right, down = to_fractions(latent)
+    x, y = right * plane.width, down * plane.height
+    draw = ImageDraw.Draw(plane)
+    # Three rings: one of them shows on any image.
+    for radius, color, width in ((26, "black", 9), (24, "white", 7), (22, ACCENT, 3)):
+        corners = x - radius, y - radius, x + radius, y + radius
+        draw.ellipse(corners, outline=color, width=width)
+    return helpers.store_picture(plane)
+
+
+ACCENT = "#4f46e5"
+
+# API --------------------------------------------------------------------------------
+
+
+@helpers.guarded
+def decode(first=0.0, second=0.0):
+    """Decodes a point of the plane.
+
+    Args:
+        first: Number from -3 to 3, the first latent (left to right).
+        second: Number from -3 to 3, the second latent (bottom to top).
+
+    Returns:
+        The decoded image, enlarged; the plane with the point marked.
+    """
+    entry = to_entry()
+    latent = [
+        helpers.to_number(value, what, -LIMIT, LIMIT)
+        for value, what in ((first, "First latent"), (second, "Second latent"))
+    ]
+    return helpers.to_picture(entry.decode([latent])[0], 224), mark_plane(latent)
+
+
+@helpers.guarded
+def encode(image):
+    """Finds where the image of a digit lies on the plane.
+
+    Args:
+        image: File of an image, at most 5 MB and 2048 × 2048 pixels: one digit, dark
+            on light or light on dark.
+
+    Returns:
+        What the model sees, 28 × 28 pixels enlarged; its reconstruction; the plane
+        with the point marked; the latents, as text.
+    """
+    to_entry()
+    if not isinstance(image, str) or not image:
+        raise helpers.complain("An image of a digit is needed.")
+    return place(normalize_digit(helpers.open_upload(image)))
+
+
+# What the API is made of ------------------------------------------------------------
+
+
+def place(image):
+    """Returns the outputs of `encode` for uint8 pixels (height, width), light ink."""
+    entry = to_entry()
+    low, high = entry.model.value_range
+    shape = entry.model.image_shape
+    pixels = low + (high - low) * image.reshape(1, *shape).astype("float32") / 255
+    with entry.lock:
+        mean, log_variance = (np.asarray(x)[0] for x in entry.model.encode(pixels))
+    reconstruction = entry.decode([mean])[0]
+    spread = np.exp(0.5 * log_variance)
+    text = (
+        f"It lands at **({mean[0]:.2f}, {mean[1]:.2f})**, give or take "
+        f"({spread[0]:.2f}, {spread[1]:.2f})."
+    )
+    seen = helpers.to_picture(image.reshape(shape), 224)
+    return seen, helpers.to_picture(reconstruction, 224), mark_plane(mean), text
+
+
+def normalize_digit(image, size=28, box=20):
+    """Returns uint8 pixels (size, size) of a digit, placed as in MNIST.
+
+    MNIST's digits fit a box of 20×20 pixels; their centre of mass is the centre of
+    the image. A model knows no others.
+
+    Args:
+        image: `PIL.Image` in gray.
+        size: Integer.
+        box: Integer.
+
+    Raises:
+        gr.Error: If there is nothing on the paper.
+    """
+    pixels = np.asarray(image)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    if np.median(border) > 127:  # Dark ink on light paper.
+        image = ImageOps.invert(image)
+    image = ImageOps.autocontrast(image, cutoff=(1, 0))
+    ink = image.point(lambda value: 255 if value > 64 else 0).getbbox()
+    if ink is None or np.ptp(pixels) < 16:
+        raise helpers.complain("There is no digit to see. Draw one, or take another.")
+    digit = ImageOps.contain(image.crop(ink), (box, box), Image.Resampling.LANCZOS)
+    x, y = (round(size / 2 - center) for center in find_center(digit))
+    paper = Image.new("L", (size, size))
+    paper.paste(
+        digit,
+        (
+            min(max(x, 0), size - digit.width),
+            min(max(y, 0), size - digit.height),
+        ),
+    )
+    return np.asarray(paper)
+
+
+def find_center(image):
+    """Returns the centre of mass (x, y) of a gray image."""
+    mass = np.asarray(image, "float64")
+    total = max(mass.sum(), 1e-12)
+    x = (mass.sum(axis=0) * (np.arange(mass.shape[1]) + 0.5)).sum() / total
+    y = (mass.sum(axis=1) * (np.arange(mass.shape[0]) + 0.5)).sum() / total
+    return x, y
+
+
+@functools.cache
+def example_digits():
+    """Returns a list of ten uint8 images (28, 28), a real digit of each kind.
+
+    From the validation split: the model was not trained on them.
+    """
+    unseen = datasets.load("mnist", split="validation").take(200)
+    firsts = [np.flatnonzero(unseen.labels == digit)[0] for digit in range(10)]
+    return list(np.rint(255 * unseen[np.array(firsts)][..., 0]).astype("uint8"))
+
+
+# Page -------------------------------------------------------------------------------
+
+
+def click_plane(event: gr.SelectData):
+    """Returns the latents at the pixel that was clicked."""
+    x, y = event.index
+    side = TILES * 28 * SCALE
+    return [round(value, 2) for value in to_latent(x / side, y / side)]
+
+
+@helpers.guarded
+def place_drawing(drawing):
+    """Returns the outputs of `encode` for what was drawn, a data URL."""
+    try:
+        data = base64.b64decode(drawing[:MAX_DRAWING].split(",")[1])
+    except (TypeError, ValueError, IndexError) as error:
+        raise helpers.complain("The drawing could not be read.") from error
+    return place(normalize_digit(helpers.open_upload(io.BytesIO(data))))
+
+
+@helpers.guarded
+def place_example(digit):
+    """Returns the outputs of `encode` for a real digit."""
+    return place(example_digits()[helpers.to_integer(digit, "Digit", 0, 9)])
+
+
+@helpers.guarded
+def show_plane():
+    """Returns the first outputs of the page."""
+    return decode(0.0, 0.0)
+
+
+def build():
+    """Returns the page."""
+    entry = find_entry()
+    with gr.Blocks(title="Latent space") as page:
+        helpers.title(
+            "Latent space",
+            "A variational autoencoder with only two latents: all it can draw lies on "
+            "one plane. Equal areas are equally likely.",
+        )
+        if entry is None:
+            helpers.note(
+                f"The file `gen_keras/presets/{PRESET}.keras` is missing, so there is "
+                "nothing to show here yet."
+            )
+        elif entry.name == "own":
+            helpers.note(f"{entry.title}, which has two latents.")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=7, min_width=320):
+                plane = gr.Image(
+                    label="The plane. Click anywhere to decode that point.",
+                    alt_text="Decoded digits in a grid over the two latents; similar "
+                    "digits are neighbours. A ring marks the chosen point.",
+                    format="png",
+                    type="pil",
+                    interactive=False,
+                    buttons=["download", "fullscreen"],
+                    elem_classes=["plane"],
+                    elem_id="plane",
+                )
+            with gr.Column(scale=5, min_width=300):
+                with gr.Tabs(elem_classes="tools"):
+                    with gr.Tab("Decode a point"):
+                        point = build_point()
+                    with gr.Tab("Encode a digit"):
+                        digit = build_digit()
+
+        point_outputs = [point["image"], plane]
+        again = {
+            "fn": decode,
+            "inputs": point["latents"],
+            "outputs": point_outputs,
+            "show_progress": "hidden",
+        } | helpers.MODEL_EVENT
+        point["button"].click(**again, api_name="decode")
+        again |= helpers.PRIVATE | {"trigger_mode": "always_last"}
+        gr.on([latent.input for latent in point["latents"]], **again)
+        plane.select(
+            click_plane,
+            None,
+            point["latents"],
+            show_progress="hidden",
+            **helpers.PRIVATE,
+        ).then(**again)
+
+        options = {
+            "outputs": [digit["seen"], digit["reconstruction"], plane, digit["text"]],
+            "show_progress": "hidden",
+        } | helpers.MODEL_EVENT
+        private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
+        digit["upload"].upload(encode, digit["upload"], api_name="encode", **options)
+        digit["pad"].input(place_drawing, digit["pad"], **private)
+        digit["example"].input(place_example, digit["example"], **private)
+        if entry is not None:
+            page.load(
+                show_plane,
+                None,
+                point_outputs,
+                show_progress="hidden",
+                **helpers.MODEL_EVENT,
+                **helpers.PRIVATE,
+            )
+    return page
+
+
+def build_point():
+    """Adds the tool that decodes a point; returns its parts by name."""
+    latents = [
+        helpers.RawSlider(-LIMIT, LIMIT, 0.0, step=0.01, label=label, info=info)
+        for label, info in (
+            ("First latent", "From left to right."),
+            ("Second latent", "From bottom to top."),
+        )
+    ]
+    button = gr.Button("Decode", variant="primary")
+    image = small_picture("Decoded", "The image that the decoder draws at this point")
+    return {"latents": latents, "button": button, "image": image}
+
+
+def build_digit():
+    """Adds the tools that encode a digit; returns their parts by name."""
+    pad = gr.HTML(
+        html_template=DRAWING_PAD,
+        js_on_load=(pathlib.Path(__file__).parent / "drawing_pad.js").read_text(),
+        elem_id="pad",
+        elem_classes="bare",
+    )
+    example = gr.Radio(
+        [(str(i), i) for i in range(10)],
+        label="Or take a real digit",
+        info="From the validation images of MNIST; the model never saw them.",
+        elem_classes="digits",
+    )
+    with gr.Accordion("Or upload a picture of one", open=False):
+        upload = gr.Image(
+            label="At most 5 MB and 2048×2048 pixels",
+            type="filepath",
+            format="png",
+            sources=["upload"],
+            height=200,
+            buttons=[],
+        )
+    text = gr.Markdown(elem_classes="verdict", elem_id="landing")
+    with gr.Row(elem_classes="pair"):
+        seen = small_picture(
+            "What the model sees", "The digit, centred in 28 by 28 pixels", 120
+        )
+        reconstruction = small_picture(
+            "What it draws back", "The image that is decoded where the digit lands", 120
+        )
+    return {
+        "pad": pad,
+        "example": example,
+        "upload": upload,
+        "text": text,
+        "seen": seen,
+        "reconstruction": reconstruction,
+    }
+
+
+def small_picture(label, alt_text, min_width=160):
+    """Returns an output for one small picture."""
+    return gr.Image(
+        label=label,
+        alt_text=alt_text,
+        format="png",
+        type="pil",
+        interactive=False,
+        buttons=[],
+        min_width=min_width,
+        elem_classes="crisp",
+    )
+
+
+demo = build()
+
+if __name__ == "__main__":
+    helpers.serve_page("Latent space", demo)
