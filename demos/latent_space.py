@@ -257,7 +257,7 @@ def build():
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
                 plane = gr.Image(
-                    label="The plane. Click anywhere to decode that point.",
+                    label="The plane: click to decode a point",
                     alt_text="Decoded digits in a grid over the two latents; similar "
                     "digits are neighbours. A ring marks the chosen point.",
                     format="png",
@@ -334,6 +334,14 @@ def build_digit():
         elem_id="pad",
         elem_classes="bare",
     )
+    text = gr.Markdown(elem_classes="verdict", elem_id="landing")
+    with gr.Row(elem_classes="pair"):
+        seen = small_picture(
+            "What the model sees", "The digit, centred in 28 by 28 pixels", 120
+        )
+        reconstruction = small_picture(
+            "What it draws back", "The image that is decoded where the digit lands", 120
+        )
     example = gr.Radio(
         [(str(i), i) for i in range(10)],
         label="Or take a real digit",
@@ -348,14 +356,6 @@ def build_digit():
             sources=["upload"],
             height=200,
             buttons=[],
-        )
-    text = gr.Markdown(elem_classes="verdict", elem_id="landing")
-    with gr.Row(elem_classes="pair"):
-        seen = small_picture(
-            "What the model sees", "The digit, centred in 28 by 28 pixels", 120
-        )
-        reconstruction = small_picture(
-            "What it draws back", "The image that is decoded where the digit lands", 120
         )
     return {
         "pad": pad,

@@ -165,7 +165,7 @@ def check_latents(preset, seed, strength):
     return entry, *settings
 
 
-NO_LATENTS = "A {} has no latents to walk between: it samples pixels by Gibbs steps."
+NO_LATENTS = "This {} has no latents to walk between: it samples pixels by Gibbs steps."
 
 
 def film_strip(frames, columns=8):
@@ -397,11 +397,15 @@ def build():
         tool = gr.State("walk")
         next_end = gr.State("start")
         with gr.Tabs(elem_classes="tools"):
-            with gr.Tab("Latent walk", id="walk") as walk_tab:
+            with gr.Tab("Latent walk", id="walk", render_children=True) as walk_tab:
                 walk = build_walk()
-            with gr.Tab("Arithmetic", id="arithmetic") as arithmetic_tab:
+            with gr.Tab(
+                "Arithmetic", id="arithmetic", render_children=True
+            ) as arithmetic_tab:
                 sums = build_arithmetic()
-            with gr.Tab("Is it a copy?", id="nearest") as nearest_tab:
+            with gr.Tab(
+                "Is it a copy?", id="nearest", render_children=True
+            ) as nearest_tab:
                 near = build_nearest()
         for tab, name in zip(
             (walk_tab, arithmetic_tab, nearest_tab), TOOLS, strict=True
