@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -9,6 +10,10 @@ from keras import ops
 from gen_keras import presets
 from gen_keras.models import DCGAN, RBM, VAE
 from gen_keras.models.base import GenerativeModel
+
+# Images computed on TensorFlow, by `python -m tests.test_presets`.
+REFERENCES = ("dcgan_mnist", "vae_mnist_2d")
+REFERENCE = str(pathlib.Path(__file__).with_name("reference_{}.npz"))
 
 MODELS = {model.__name__: model for model in (DCGAN, RBM, VAE)}
 
@@ -31,10 +36,9 @@ def test_presets_are_small():
     assert sum(sizes) <= 24e6
 
 
-@pytest.mark.parametrize("name", ["dcgan_mnist", "vae_mnist_2d"])
+@pytest.mark.parametrize("name", REFERENCES)
 def test_presets_give_the_same_images_on_each_backend(name):
-    # These references were computed on TensorFlow.
-    reference = np.load(f"{__file__.removesuffix('.py')}_{name}.npz")
+    reference = np.load(REFERENCE.format(name))
     images = GenerativeModel.from_preset(name).decode(reference["latents"])
     np.testing.assert_allclose(
         ops.convert_to_numpy(images), reference["images"], atol=1e-5
@@ -90,3 +94,11 @@ def test_saved_generator_needs_keras_alone(name, tmp_path):
     images = ops.convert_to_numpy(model.decode(latents))
     np.savez(file, latents=latents, images=images)
     subprocess.run([sys.executable, "-c", LOADER, path, file], check=True)
+
+
+if __name__ == "__main__":
+    for name in REFERENCES:
+        model = GenerativeModel.from_preset(name)
+        latents = ops.convert_to_numpy(model.sample_latents(4, seed=0))
+        images = ops.convert_to_numpy(model.decode(latents))
+        np.savez_compressed(REFERENCE.format(name), latents=latents, images=images)
