@@ -1,4 +1,4 @@
-"""Images to look at: arrays of any value range to uint8, in grids, PNG and GIF."""
+"""Images to look at: arrays of any value range to uint8, in grids, PNG, GIF, MP4."""
 
 import io
 
@@ -74,3 +74,36 @@ def save_gif(path, frames, seconds=0.1, scale=1):
     first.save(
         path, append_images=rest, save_all=True, duration=round(1000 * seconds), loop=0
     )
+
+
+def save_mp4(path, frames, seconds=0.1, scale=1):
+    """Writes frames as an H.264 video. It needs imageio-ffmpeg.
+
+    Args:
+        path: File name.
+        frames: uint8 array of shape (num_frames, height, width, channels). H.264 wants
+            even sides: a last row or column is repeated where a side is odd.
+        seconds: Float, how long each frame stays.
+        scale: Integer, see `to_pil`.
+
+    Raises:
+        ImportError: If imageio-ffmpeg is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError("MP4 needs a package: pip install imageio-ffmpeg") from error
+
+    frames = [np.asarray(to_pil(frame, scale).convert("RGB")) for frame in frames]
+    height, width, _ = frames[0].shape
+    missing = ((0, height % 2), (0, width % 2), (0, 0))
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (width + width % 2, height + height % 2),
+        fps=1 / seconds,
+        macro_block_size=2,
+    )
+    writer.send(None)
+    for frame in frames:
+        writer.send(np.ascontiguousarray(np.pad(frame, missing, "edge")))
+    writer.close()

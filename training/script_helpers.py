@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import dataclasses
+import math
+import os
 import pathlib
 import sys
 
@@ -11,9 +13,10 @@ import keras
 from gen_keras import backend, callbacks, datasets
 
 
-def flag(default, help):
+def flag(default, help, choices=None):
     """Returns a dataclass field with a default and the text that `--help` shows."""
-    return dataclasses.field(default=default, metadata={"help": help})
+    metadata = {"help": help, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass
@@ -21,38 +24,49 @@ class Config:
     """Flags of every training script; a script states its own defaults."""
 
     seed: int = flag(0, "decides initial weights, noise and the order of the images")
-    dataset: str = flag("mnist", "a name, folder:PATH, or PATH.npz; see the README")
+    dataset: str = flag(
+        "mnist", "mnist, emoji, fashion_mnist, cifar10, folder:PATH or PATH.npz"
+    )
+    image_size: int = flag(0, "side of the images, for emoji and folders")
+    max_images: int = flag(0, "train on the first so many images; 0: on all")
     epochs: int = flag(10, "epochs in total, those before --resume included")
     batch_size: int = flag(64, "images a step")
-    max_images: int = flag(0, "use so many training images at most; 0 means all")
     log_dir: str = flag("runs/model", "folder for checkpoints, TensorBoard, the model")
     resume: bool = flag(False, "go on exactly where the run in --log-dir stopped")
-    from_preset: str = flag("", "start from a preset or a .keras file (fine-tuning)")
-    precision: str = flag("float32", "float32 or mixed_bfloat16")
-    data_parallel: bool = flag(False, "train on all local devices (tensorflow, jax)")
+    from_preset: str = flag(
+        "", "fine-tune a preset or a .keras file; flags of the networks do nothing then"
+    )
+    precision: str = flag(
+        "float32", "of computations", choices=("float32", "mixed_bfloat16")
+    )
+    data_parallel: bool = flag(False, "train on all local devices (TensorFlow, JAX)")
     dry_run: bool = flag(False, "print networks and steps, then stop")
     sample_every: int = flag(1, "epochs between two sample images in TensorBoard")
 
 
-def parse_flags(config_class):
+def parse_flags(config_class, arguments=None):
     """Returns a `config_class` (a dataclass) filled from the command line."""
     module = sys.modules[config_class.__module__]
     parser = argparse.ArgumentParser(
         description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for field in dataclasses.fields(config_class):
-        options = {"default": field.default, "help": _help(field)}
-        if field.type is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        else:
-            options["type"] = field.type
-        parser.add_argument("--" + field.name.replace("_", "-"), **options)
-    return config_class(**vars(parser.parse_args()))
+        parser.add_argument("--" + field.name.replace("_", "-"), **_options(field))
+    return config_class(**vars(parser.parse_args(arguments)))
 
 
-def _help(field):
-    default = "" if field.default in ("", False) else f" (default: {field.default})"
-    return (field.metadata.get("help", "") + default).replace("%", "%%")
+def _options(field):
+    text = field.metadata.get("help", "").replace("%", "%%")
+    options = {"default": field.default, "help": text}
+    if field.type is bool:
+        on_by_default = argparse.BooleanOptionalAction
+        return options | {"action": on_by_default if field.default else "store_true"}
+    if field.default not in ("", 0):
+        options["help"] = f"{text} (default: {field.default})".strip()
+    if field.metadata.get("choices"):
+        return options | {"choices": field.metadata["choices"]}
+    metavar = {int: "N", float: "X", str: "TEXT"}[field.type]
+    return options | {"type": field.type, "metavar": metavar}
 
 
 @contextlib.contextmanager
@@ -61,37 +75,34 @@ def setup(config):
 
     Prints the devices, with a warning where there is no accelerator.
     """
-    _check(config)
-    keras.utils.set_random_seed(config.seed)
-    keras.config.set_dtype_policy(config.precision)
-    devices = backend.devices()
-    print(f"Backend: {backend.NAME}. Devices: {', '.join(devices)}.")
-    if devices == ["CPU"]:
-        print("Warning: no GPU was found; training on the CPU is slow. See the README.")
-    context = contextlib.nullcontext()
-    if config.data_parallel:
-        context = backend.data_parallel()
-    with context:
-        yield
+    with one_line_errors():
+        _check(config)
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy(config.precision)
+        devices = backend.devices()
+        print(f"Backend: {backend.NAME}. Devices: {', '.join(devices)}.")
+        if devices == ["CPU"]:
+            print("Warning: no GPU was found; training on the CPU is slow; see README.")
+        with (
+            backend.data_parallel()
+            if config.data_parallel
+            else contextlib.nullcontext()
+        ):
+            yield
 
 
 def _check(config):
     for name in ("epochs", "batch_size", "sample_every"):
         if getattr(config, name) < 1:
-            sys.exit(
+            raise ValueError(
                 f"--{name.replace('_', '-')} must be at least 1. "
                 f"Received: {getattr(config, name)}"
             )
-    if config.precision not in ("float32", "mixed_bfloat16"):
-        sys.exit(
-            "--precision must be float32 or mixed_bfloat16. "
-            f"Received: {config.precision}"
-        )
-    started = callbacks.Checkpoint(config.log_dir).paths()
     if config.dry_run:
         return
+    started = callbacks.Checkpoint(config.log_dir).paths()
     if started and not config.resume:
-        sys.exit(
+        raise ValueError(
             f"{config.log_dir} holds a run already. Go on with it by --resume, or name "
             "another folder by --log-dir."
         )
@@ -99,26 +110,35 @@ def _check(config):
         print(f"Nothing to resume in {config.log_dir}: training starts anew.")
 
 
-def load_images(config, value_range, split="train", **options):
-    """Returns the data set that the flags name; a bad one ends with one clear line."""
-    with one_line_errors():
-        images = datasets.load(config.dataset, split, value_range, **options)
-        if config.max_images and split == "train":
-            images = images.take(config.max_images)
-        if split == "train" and len(images) < config.batch_size:
-            raise ValueError(
-                f"{config.dataset} has {len(images)} training images, fewer than one "
-                f"batch. Lower --batch-size. Received: {config.batch_size}"
-            )
+def load_images(config, value_range, split="train"):
+    """Returns the data set that the flags name."""
+    options = {"image_size": config.image_size} if config.image_size else {}
+    images = datasets.load(config.dataset, split, value_range, **options)
+    if split != "train":
         return images
+    if config.max_images:
+        images = images.take(config.max_images)
+    if len(images) < config.batch_size:
+        raise ValueError(
+            f"{config.dataset} has {len(images)} training images, fewer than one "
+            f"batch. Lower --batch-size. Received: {config.batch_size}"
+        )
+    return images
 
 
 def make_model(config, model_class, **arguments):
     """Returns a new model, or the trained one that --from-preset names."""
-    with one_line_errors():
-        if config.from_preset:
-            return model_class.from_preset(config.from_preset)
+    if not config.from_preset:
         return model_class(**arguments)
+    model = model_class.from_preset(config.from_preset)
+    for name in ("image_shape", "visible_shape"):
+        if name in arguments and getattr(model, name) != arguments[name]:
+            raise ValueError(
+                f"{config.from_preset} makes images of the shape "
+                f"{getattr(model, name)}. Received: {config.dataset} with the shape "
+                f"{arguments[name]}"
+            )
+    return model
 
 
 def fit(model, images, config, sample_images, **options):
@@ -147,6 +167,7 @@ def fit(model, images, config, sample_images, **options):
     )
     options.setdefault("verbose", 1 if sys.stdout.isatty() else 2)
     with one_line_errors():
+        make_folder(config.log_dir)
         callbacks.fit(
             model,
             images,
@@ -160,10 +181,20 @@ def fit(model, images, config, sample_images, **options):
         return save(model, pathlib.Path(config.log_dir) / "model.keras")
 
 
+def make_folder(path):
+    """Makes a folder for files to write, unless there is one.
+
+    Raises:
+        OSError: If it cannot be made or written to.
+    """
+    pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(f"The folder {path} cannot be written to.")
+
+
 def save(model, path):
-    """Saves the model and prints how to load it."""
-    temporary = path.with_name("unfinished.keras")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Saves the model and prints how to load it; returns its path."""
+    temporary = path.with_name("unfinished.keras")  # Never half a model.
     model.save(temporary)
     temporary.replace(path)
     print(f"""Saved {path}. To use it:
@@ -177,18 +208,13 @@ To look at it: python training/sample.py {path}""")
 
 
 def _describe(model, images, config):
-    for network in model.layers:
-        if network.weights:
-            network.summary() if hasattr(network, "summary") else None
-    trainable = sum(
-        v.shape.num_elements()
-        if hasattr(v.shape, "num_elements")
-        else keras.ops.size(v)
-        for v in model.trainable_variables
-    )
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            layer.summary()
+    parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     steps = len(images) // config.batch_size
     print(
-        f"{type(model).__name__}: {int(trainable):,} trainable parameters. "
+        f"{type(model).__name__}: {parameters:,} trainable parameters. "
         f"{len(images):,} images, {steps:,} steps an epoch, "
         f"{steps * config.epochs:,} steps in all. A dry run: nothing was trained."
     )
@@ -201,7 +227,7 @@ def one_line_errors():
         yield
     except callbacks.Interrupted as error:
         sys.exit(f"\nStopped. {error} Go on with --resume.")
-    except callbacks.NonFiniteLoss as error:
-        sys.exit(f"\nError: {error}")
-    except (OSError, ValueError) as error:
-        sys.exit(f"\nError: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped.")
+    except (callbacks.NonFiniteLoss, NotImplementedError, OSError, ValueError) as error:
+        sys.exit(f"\nError: {' '.join(str(error).split())}")

@@ -25,7 +25,6 @@ class Config(SharedConfig):
     epochs: int = flag(25, "epochs in total, those before --resume included")
     batch_size: int = flag(128, "images a step")
     log_dir: str = flag("runs/dcgan", "folder for checkpoints, TensorBoard, the model")
-    image_size: int = flag(0, "side of the images of a folder, a multiple of 4")
     flip: bool = flag(False, "mirror half of the images")
     learning_rate: float = flag(2e-4, "of Adam, for both networks")
     latent_dim: int = flag(100, "length of a latent vector")
@@ -37,8 +36,7 @@ class Config(SharedConfig):
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     with setup(config):
-        size = {"image_size": config.image_size} if config.image_size else {}
-        images = load_images(config, DCGAN.value_range, **size)
+        images = load_images(config, DCGAN.value_range)
         model = make_model(
             config,
             DCGAN,

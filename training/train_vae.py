@@ -18,6 +18,7 @@ from script_helpers import fit, flag, load_images, make_model, parse_flags, setu
 
 from gen_keras import datasets
 from gen_keras.models import VAE
+from gen_keras.models.vaes.vae import LIKELIHOODS, NETWORKS
 
 
 @dataclasses.dataclass
@@ -27,21 +28,19 @@ class Config(SharedConfig):
     epochs: int = flag(300, "epochs in total, those before --resume included")
     batch_size: int = flag(100, "images a step")
     log_dir: str = flag("runs/vae", "folder for checkpoints, TensorBoard, the model")
-    image_size: int = flag(0, "side of the images of a folder")
     binarize: bool = flag(True, "draw 0 or 1 for each gray pixel anew at each step")
     learning_rate: float = flag(1e-3, "of Adam, at the start; it decays to a hundredth")
     latent_dim: int = flag(50, "length of a latent vector")
-    likelihood: str = flag("bernoulli", "bernoulli or gaussian")
-    network: str = flag("dense", "dense or convolutional")
+    likelihood: str = flag("bernoulli", "of the pixels", choices=LIKELIHOODS)
+    network: str = flag("dense", "kind of both networks", choices=tuple(NETWORKS))
     hidden_dims: str = flag("200,200", "hidden layers of the encoder")
 
 
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     with setup(config):
-        size = {"image_size": config.image_size} if config.image_size else {}
-        images = load_images(config, VAE.value_range, **size)
-        held_out = load_images(config, VAE.value_range, "validation", **size)
+        images = load_images(config, VAE.value_range)
+        held_out = load_images(config, VAE.value_range, "validation")
         model = make_model(
             config,
             VAE,
@@ -57,7 +56,8 @@ def main(config):
             config.learning_rate, steps, 0.01
         )
         model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
-    binary = config.binarize and config.likelihood == "bernoulli"
+    binary = config.binarize and model.likelihood == "bernoulli"
+    pictures = held_out.take(64).images
     validation = held_out.take(5000).images
     if binary:
         validation = datasets.binarize(validation, np.random.default_rng(config.seed))
@@ -67,7 +67,7 @@ def main(config):
         config,
         sample_images={
             "samples": lambda: model.sample(64, seed=0),
-            "reconstructions": lambda: model.reconstruct(held_out[range(64)]),
+            "reconstructions": lambda: model.reconstruct(pictures),
         },
         transform=datasets.binarize if binary else None,
         validation_data=(validation,),

@@ -1,0 +1,153 @@
+"""Writes samples of a trained model, and walks from sample to sample, as pictures.
+
+    python training/sample.py dcgan_emoji
+    python training/sample.py runs/vae/model.keras --num-samples 100 --seed 7
+
+It writes samples.png, and walk.gif and walk.mp4: ways through the latent space along
+great circles, which return to where they began. A restricted Boltzmann machine has no
+latent space; its walk is its Markov chain, a Gibbs step a frame.
+
+MODEL is a preset or a .keras file. Loading a file runs what it contains: use files that
+you trust.
+"""
+
+import argparse
+import pathlib
+
+import keras
+import numpy as np
+from script_helpers import make_folder, one_line_errors
+
+from gen_keras import image_grids, latents
+from gen_keras.models import RBM
+from gen_keras.models.base import GenerativeModel, LatentSpace
+
+NUM_WALKS = 16  # At once, side by side.
+NUM_STOPS = 4  # The samples that one walk visits.
+SECONDS = 0.05  # A frame.
+WIDTH = 512  # Pixels of an enlarged picture, about.
+
+
+def parse_arguments(arguments=None):
+    """Returns the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", help="a preset, or a .keras file")
+    for name, kind, default, text in (
+        ("--out", pathlib.Path, None, "folder (default: samples, beside the model)"),
+        ("--num-samples", int, 64, "images in samples.png (default: 64)"),
+        ("--seed", int, 0, "one seed, one result (default: 0)"),
+        ("--steps", int, 24, "frames from one sample to the next (default: 24)"),
+    ):
+        metavar = "N" if kind is int else "FOLDER"
+        parser.add_argument(
+            name, type=kind, default=default, metavar=metavar, help=text
+        )
+    return parser.parse_args(arguments)
+
+
+def main(args):
+    """Writes the pictures and returns their paths."""
+    with one_line_errors():
+        if args.num_samples < 1 or args.steps < 1:
+            raise ValueError(
+                "--num-samples and --steps must be at least 1. Received: "
+                f"{args.num_samples} and {args.steps}"
+            )
+        model = GenerativeModel.from_preset(args.model)
+        folder = args.out or default_folder(args.model)
+        make_folder(folder)
+        paths = write_pictures(model, folder, args.num_samples, args.seed, args.steps)
+    for path in paths:
+        print(f"Wrote {path}")
+    return paths
+
+
+def default_folder(name):
+    """Returns the folder `samples` beside a `.keras` file; that of a preset in runs."""
+    path = pathlib.Path(name)
+    return (path.parent if path.suffix == ".keras" else "runs" / path) / "samples"
+
+
+def write_pictures(model, folder, num_samples, seed, steps):
+    """Writes samples.png, walk.gif and walk.mp4; returns the paths of those written."""
+    samples, walks = draw(model, num_samples, seed, steps)
+    grid = image_grids.make_grid(samples, model.value_range)
+    paths = [folder / "samples.png"]
+    image_grids.to_pil(grid, scale_of(grid)).save(paths[0])
+    if walks is None:
+        return paths
+    frames = [image_grids.make_grid(images, model.value_range) for images in walks]
+    options = {"seconds": SECONDS, "scale": scale_of(frames[0])}
+    image_grids.save_gif(folder / "walk.gif", frames, **options)
+    paths.append(folder / "walk.gif")
+    try:
+        image_grids.save_mp4(folder / "walk.mp4", frames, **options)
+        paths.append(folder / "walk.mp4")
+    except ImportError as error:
+        print(f"No walk.mp4 was written. {error}")
+    return paths
+
+
+def draw(model, num_samples, seed, steps):
+    """Returns samples (num_samples, height, width, channels), and walks or `None`.
+
+    Walks are an array (num_frames, num_walks, height, width, channels).
+    """
+    if isinstance(model, RBM):
+        return draw_chains(model, num_samples, seed, steps)
+    if not isinstance(model, LatentSpace):
+        return to_numpy(model.sample(num_samples, seed=seed)), None
+    stops = to_numpy(model.sample_latents(num_samples, seed=seed))
+    samples = to_numpy(model.decode(stops))
+    num_stops = min(NUM_STOPS, num_samples)
+    if num_stops < 2:
+        return samples, None
+    num_walks = min(NUM_WALKS, num_samples // num_stops)
+    stops = stops[: num_walks * num_stops].reshape(num_walks, num_stops, -1)
+    paths = np.stack([closed_path(own_stops, steps) for own_stops in stops], axis=1)
+    return samples, np.stack([to_numpy(model.decode(step)) for step in paths])
+
+
+def closed_path(stops, steps):
+    """Returns latents (num_stops * steps, latent_dim) that return to the first stop."""
+    ways = [
+        latents.interpolate(start, end, steps + 1, spherical=True)[:-1]
+        for start, end in zip(stops, np.roll(stops, -1, axis=0), strict=True)
+    ]
+    return np.concatenate(ways)
+
+
+def draw_chains(model, num_samples, seed, steps):
+    """Returns samples of an RBM, and the chains that go on from the first of them.
+
+    Pictured are the probabilities p(v = 1 | h), which are easier on the eye.
+    """
+    if len(model.visible_shape) != 3:
+        raise ValueError(
+            "Only images (height, width, channels) can be drawn. Received: a model "
+            f"with the visible shape {model.visible_shape}"
+        )
+    samples = to_numpy(model.sample(num_samples, seed=seed, probabilities=True))
+    visible = model.sample(num_samples, seed=seed)[:NUM_WALKS]
+    frames = []
+    with model.seeded(seed):
+        for _ in range(NUM_STOPS * steps):
+            visible = model.gibbs(visible)
+            frames.append(to_numpy(model.reconstruct(visible)))
+    return samples, np.stack(frames)
+
+
+def scale_of(grid):
+    """Returns how many pixels wide each pixel of a picture is drawn."""
+    return max(1, round(WIDTH / grid.shape[1]))
+
+
+def to_numpy(images):
+    """Returns an array of a tensor of any backend."""
+    return keras.ops.convert_to_numpy(images)
+
+
+if __name__ == "__main__":
+    main(parse_arguments())
