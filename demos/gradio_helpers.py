@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import gradio as gr  # noqa: E402
 import numpy as np  # noqa: E402
 from gradio.utils import get_upload_folder  # noqa: E402
+from keras import ops  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 
 from gen_keras import datasets, image_grids, presets  # noqa: E402
@@ -38,8 +39,13 @@ MAX_SIDE = 2048
 # whether 6 or 60 are asked for, and so that a compiled sampler sees one shape.
 BLOCK = 16
 # All events that run a model share one queue. Two at a time: a slow model does not
-# hold up a fast one; each model runs one call at a time.
-MODEL_EVENT = {"concurrency_id": "models", "concurrency_limit": 2}
+# hold up a fast one; each model runs one call at a time. The functions check what
+# comes themselves, all of it and in our words.
+MODEL_EVENT = {
+    "concurrency_id": "models",
+    "concurrency_limit": 2,
+    "preprocess": False,
+}
 PRIVATE = {"api_visibility": "private"}
 PAGES = {"Sampling": "/", "Latent space": "/latent-space", "About": "/about"}
 
@@ -118,11 +124,8 @@ class Entry:
 
     def to_uint8(self, images):
         """Returns uint8 images of a tensor in the value range of the model."""
-        from keras import ops
-
-        return image_grids.to_uint8(
-            ops.convert_to_numpy(images), self.model.value_range
-        )
+        images = ops.convert_to_numpy(images)
+        return image_grids.to_uint8(images, self.model.value_range)
 
     def _draw_block(self, block, seed, strength, gibbs_steps):
         key = (block, seed, strength, gibbs_steps)
@@ -140,7 +143,9 @@ class Entry:
     def _sample_block(self, block, seed, strength, gibbs_steps):
         seed += block * (MAX_SEED + 1)  # No other seed of a user is as large.
         if self.has_latents:
-            latents = np.asarray(self.model.sample_latents(BLOCK, seed, strength))
+            latents = ops.convert_to_numpy(
+                self.model.sample_latents(BLOCK, seed, strength)
+            )
             return self.decode(latents), latents
         options = {"gibbs_steps": gibbs_steps, "probabilities": True}
         options = {k: v for k, v in options.items() if k in self.options}
@@ -320,50 +325,6 @@ def training_images(name):
 
 
 # Checks -----------------------------------------------------------------------------
-
-
-class RawNumber(gr.Number):
-    """A number field whose value is checked by our functions, in our words."""
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """Passes on what came."""
-        return payload
-
-
-class RawSlider(gr.Slider):
-    """A slider whose value is checked by our functions, in our words."""
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """Passes on what came."""
-        return payload
-
-
-class RawDropdown(gr.Dropdown):
-    """A dropdown whose value is checked by our functions, in our words."""
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """Passes on what came."""
-        return payload
-
-
-class IndexDropdown(gr.Dropdown):
-    """Several sample numbers, to type or to click; integers in the API, too."""
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """Passes on what came."""
-        return payload
-
-    def api_info(self):
-        """Integers, where Gradio says strings."""
-        return {"type": "array", "items": {"type": "integer"}}
 
 
 def complain(message):

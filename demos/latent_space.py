@@ -3,12 +3,14 @@
 import base64
 import functools
 import io
+import math
 import pathlib
 import statistics
 
 import gradio as gr
 import gradio_helpers as helpers
 import numpy as np
+from keras import ops
 from PIL import Image, ImageDraw, ImageOps
 
 from gen_keras import datasets
@@ -125,9 +127,10 @@ def encode(image):
         with the point marked; the latents, as text.
     """
     to_entry()
-    if not isinstance(image, str) or not image:
+    path = image.get("path") if isinstance(image, dict) else None
+    if not path:
         raise helpers.complain("An image of a digit is needed.")
-    return place(normalize_digit(helpers.open_upload(image)))
+    return place(normalize_digit(helpers.open_upload(path)))
 
 
 # What the API is made of ------------------------------------------------------------
@@ -140,7 +143,9 @@ def place(image):
     shape = entry.model.image_shape
     pixels = low + (high - low) * image.reshape(1, *shape).astype("float32") / 255
     with entry.lock:
-        mean, log_variance = (np.asarray(x)[0] for x in entry.model.encode(pixels))
+        mean, log_variance = (
+            ops.convert_to_numpy(x)[0] for x in entry.model.encode(pixels)
+        )
     reconstruction = entry.decode([mean])[0]
     spread = np.exp(0.5 * log_variance)
     text = (
@@ -154,8 +159,8 @@ def place(image):
 def normalize_digit(image, size=28, box=20):
     """Returns uint8 pixels (size, size) of a digit, placed as in MNIST.
 
-    MNIST's digits fit a box of 20×20 pixels; their centre of mass is the centre of
-    the image. A model knows no others.
+    MNIST's digits fit a box of 20×20 pixels; their centre of mass lies in
+    the pixel right below the centre. A model knows no others.
 
     Args:
         image: `PIL.Image` in gray.
@@ -174,7 +179,7 @@ def normalize_digit(image, size=28, box=20):
     if ink is None or np.ptp(pixels) < 16:
         raise helpers.complain("There is no digit to see. Draw one, or take another.")
     digit = ImageOps.contain(image.crop(ink), (box, box), Image.Resampling.LANCZOS)
-    x, y = (round(size / 2 - center) for center in find_center(digit))
+    x, y = (math.ceil(size / 2 - center) for center in find_center(digit))
     paper = Image.new("L", (size, size))
     paper.paste(
         digit,
@@ -315,7 +320,7 @@ def build():
 def build_point():
     """Adds the tool that decodes a point; returns its parts by name."""
     latents = [
-        helpers.RawSlider(-LIMIT, LIMIT, 0.0, step=0.01, label=label, info=info)
+        gr.Slider(-LIMIT, LIMIT, 0.0, step=0.01, label=label, info=info)
         for label, info in (
             ("First latent", "From left to right."),
             ("Second latent", "From bottom to top."),

@@ -235,6 +235,7 @@ def show_controls(preset):
     entry = helpers.to_entry(preset)
     strength = entry.strength
     has_latents = entry.has_latents
+    absent = NO_LATENTS.format(entry.model_class)
     return (
         gr.update(
             visible=strength is not None,
@@ -245,13 +246,9 @@ def show_controls(preset):
         ),
         gr.update(visible="gibbs_steps" in entry.options),
         describe(entry),
-        *[gr.update(visible=has_latents)] * 2,
-        *[
-            gr.update(
-                visible=not has_latents, value=NO_LATENTS.format(entry.model_class)
-            )
-        ]
-        * 2,
+        # Not one object twice: Gradio takes each apart.
+        *[gr.update(visible=has_latents) for _ in range(2)],
+        *[gr.update(visible=not has_latents, value=absent) for _ in range(2)],
         *clear_results(),
     )
 
@@ -346,14 +343,14 @@ def build():
         helpers.note(helpers.missing_note())
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280, elem_classes="controls"):
-                preset = helpers.RawDropdown(
+                preset = gr.Dropdown(
                     choices,
                     value=choices[0][1] if choices else None,
                     label="Model",
                     filterable=False,
                 )
                 facts = gr.Markdown(elem_classes="facts")
-                num_images = helpers.RawSlider(
+                num_images = gr.Slider(
                     1,
                     helpers.MAX_IMAGES,
                     DEFAULT_COUNT,
@@ -361,11 +358,11 @@ def build():
                     label="Number of images",
                 )
                 with gr.Row(elem_classes="seed"):
-                    seed = helpers.RawNumber(
+                    seed = gr.Number(
                         DEFAULT_SEED, precision=0, label="Seed", min_width=120
                     )
                     new_seed = gr.Button("New seed", min_width=96, scale=0)
-                strength = helpers.RawSlider(
+                strength = gr.Slider(
                     0.1,
                     helpers.STRENGTHS[0].maximum,
                     1.0,
@@ -373,7 +370,7 @@ def build():
                     label="Truncation",
                     info=helpers.STRENGTHS[0].info,
                 )
-                gibbs_steps = helpers.RawSlider(
+                gibbs_steps = gr.Slider(
                     1,
                     MAX_STEPS,
                     DEFAULT_STEPS,
@@ -501,9 +498,9 @@ def build_walk():
         with gr.Column(scale=4, min_width=280):
             hint("Click two samples above: the start, then the end.")
             with gr.Row():
-                start = helpers.RawNumber(1, precision=0, label="Start", min_width=80)
-                end = helpers.RawNumber(2, precision=0, label="End", min_width=80)
-            steps = helpers.RawSlider(
+                start = gr.Number(1, precision=0, label="Start", min_width=80)
+                end = gr.Number(2, precision=0, label="End", min_width=80)
+            steps = gr.Slider(
                 2, MAX_FRAMES, 16, step=1, label="Steps", info="Images on the way."
             )
             path = gr.Radio(
@@ -547,9 +544,7 @@ def build_arithmetic():
             role = gr.Radio(["A", "B", "C"], value="A", label="Clicks go to")
             numbers = [(str(i + 1), i + 1) for i in range(helpers.MAX_IMAGES)]
             groups = [
-                helpers.IndexDropdown(
-                    numbers, value=[], multiselect=True, label=label, info=info
-                )
+                gr.Dropdown(numbers, value=[], multiselect=True, label=label, info=info)
                 for label, info in (
                     ("A", "Start from these …"),
                     ("− B", "… take these away …"),
@@ -574,7 +569,7 @@ def build_nearest():
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=280):
             hint("Click a sample above. Is it new, or was it learnt by heart?")
-            index = helpers.RawNumber(1, precision=0, label="Sample")
+            index = gr.Number(1, precision=0, label="Sample")
             button = gr.Button("Compare", variant="primary")
         with gr.Column(scale=9, min_width=320):
             pictures = small_gallery("The sample, and the nearest training images")

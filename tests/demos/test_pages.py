@@ -1,0 +1,129 @@
+"""What the pages compute, without a server."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+gr = pytest.importorskip("gradio")
+helpers = pytest.importorskip("gradio_helpers")
+
+import about  # noqa: E402
+import latent_space  # noqa: E402
+import sampling  # noqa: E402
+
+
+def test_places_on_the_plane_are_quantiles():
+    assert latent_space.to_fractions((0.0, 0.0)) == (0.5, 0.5)
+    right, down = latent_space.to_fractions((1.2816, 1.2816))
+    assert right == pytest.approx(0.9, abs=1e-4)
+    assert down == pytest.approx(0.1, abs=1e-4)  # Upwards is up.
+    for latent in ((-2.5, 0.3), (1.0, -1.0)):
+        place = latent_space.to_fractions(latent)
+        assert latent_space.to_latent(*place) == pytest.approx(latent, abs=1e-6)
+    assert latent_space.to_latent(0, 1) == (-3, -3)
+
+
+def test_a_digit_is_placed_as_in_mnist():
+    paper = np.full((300, 200), 255, "uint8")
+    paper[20:140, 10:50] = 0  # Off the centre, three times as high as wide.
+    digit = latent_space.normalize_digit(Image.fromarray(paper))
+    assert digit.shape == (28, 28)
+    rows, columns = np.nonzero(digit > 128)
+    assert np.ptp(rows) + 1 == 20
+    assert rows.mean() == pytest.approx(14, abs=1)
+    assert columns.mean() == pytest.approx(14, abs=1)
+
+
+def test_a_real_digit_stays_as_it_is():
+    for pixels in latent_space.example_digits():
+        placed = latent_space.normalize_digit(Image.fromarray(pixels))
+        assert np.abs(placed.astype(int) - pixels).mean() < 1
+
+
+def test_a_training_image_is_its_own_neighbour():
+    training = helpers.training_images("emoji")
+    image = training.rows[7].reshape(training.image_shape)
+    images, distances = training.nearest(image)
+    np.testing.assert_array_equal(images[0], image)
+    assert distances[0] == 0
+    exact = np.sqrt(
+        np.square((training.rows - training.rows[7].astype(float)) / 255).mean(1)
+    )
+    np.testing.assert_allclose(distances, np.sort(exact)[:5], atol=1e-6)
+    assert "may be a copy" in sampling.judge_distance(0.0, training.reference)
+    assert "not a copy" in sampling.judge_distance(0.9, training.reference)
+
+
+def test_unseen_images_are_no_copies():
+    reference = helpers.training_images("emoji").reference
+    assert len(reference) == 100
+    assert 0 < reference[0] < reference[-1] < 1
+
+
+def test_a_click_goes_where_the_open_tool_wants_it():
+    class Click:
+        index = 4
+
+    def changes(*args):
+        answer = sampling.click_sample(*args, Click)
+        return {i: v for i, v in enumerate(answer) if v != gr.skip()}
+
+    assert changes("walk", "A", "start", [], [], []) == {0: 5, 2: "end"}
+    assert changes("walk", "A", "end", [], [], []) == {1: 5, 2: "start"}
+    assert changes("arithmetic", "B", "start", [], [1], []) == {4: [1, 5]}
+    assert changes("arithmetic", "B", "start", [], [1, 5], []) == {4: [1]}
+    assert changes("nearest", "A", "start", [], [], []) == {6: 5}
+
+
+def test_pixels_become_squares():
+    image = np.arange(28 * 28, dtype="uint8").reshape(28, 28, 1)
+    enlarged = np.asarray(helpers.enlarge(image, 96))
+    assert enlarged.shape == (84, 84)
+    np.testing.assert_array_equal(enlarged[1::3, 2::3], image[..., 0])
+
+
+def test_every_model_of_the_package_is_on_the_about_page():
+    from gen_keras import models, presets
+
+    named = {model.name for model in about.MODELS}
+    assert named == {row["model"] for row in presets.table().values()}
+    for model in about.MODELS:
+        assert hasattr(models, model.name)
+        assert (helpers.ROOT / model.file).is_file()
+        assert model.branch in [text for _, text, _ in about.TAXONOMY]
+        assert model.name in about.ALT
+
+
+def test_a_model_of_ones_own(tmp_path):
+    from gen_keras import models
+
+    path = tmp_path / "mine.keras"
+    models.DCGAN((28, 28, 1), base_filters=8, latent_dim=5).save(path)
+    before = dict(helpers.entries())
+    try:
+        helpers.add_model(path)
+        entry = next(iter(helpers.entries().values()))
+        assert entry.title == "Your model: mine.keras"
+        assert entry.dataset == "mnist"
+        assert len(sampling.sample("own", 2, 0)) == 2
+    finally:
+        helpers.entries().clear()
+        helpers.entries().update(before)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK no zip", b"{}"])
+def test_a_file_that_is_no_model(tmp_path, content):
+    path = tmp_path / "broken.keras"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match="must be a .keras file"):
+        helpers.add_model(path)
+
+
+def test_a_missing_preset_is_said(monkeypatch):
+    monkeypatch.setattr(helpers, "missing_presets", lambda: ["a", "b"])
+    assert "`a`, `b`" in helpers.missing_note()
+    with pytest.raises(gr.Error, match="gen_keras/presets/a.keras is not there"):
+        helpers.to_entry("a")
+    monkeypatch.setattr(helpers, "missing_presets", lambda: [])
+    assert helpers.missing_note() == ""
