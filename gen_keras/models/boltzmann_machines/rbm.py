@@ -332,9 +332,9 @@ class RBM(GenerativeModel):
             )
         small = min(self.num_visible, self.num_hidden) <= 20
         if method == "exact" or (method == "auto" and small):
-            return metrics.exact_log_partition(*self._parameters())
+            return metrics.exact_log_partition(*self._weight_arrays())
         return metrics.annealed_importance_sampling(
-            *self._parameters(), **options
+            *self._weight_arrays(), **options
         ).log_partition
 
     def log_prob(self, visible, log_partition=None):
@@ -354,7 +354,7 @@ class RBM(GenerativeModel):
             ops.softplus(hidden_logits), axis=-1
         )
 
-    def _parameters(self):
+    def _weight_arrays(self):
         return [
             ops.convert_to_numpy(v)
             for v in (self.kernel, self.visible_bias, self.hidden_bias)

@@ -77,7 +77,7 @@ def test_log_partition_by_annealing_agrees_with_enumeration():
     exact = model.log_partition("exact")
     schedule = metrics.linear_schedule(1000)
     estimate = metrics.annealed_importance_sampling(
-        *model._parameters(), schedule=schedule
+        *model._weight_arrays(), schedule=schedule
     )
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
     assert estimate.standard_error < 0.1
