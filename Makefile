@@ -7,19 +7,22 @@
 
 PYTHON ?= python3
 PORT ?= 7860
-# One thread a process: results on the CPU depend on the number of threads.
-PYTEST = OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 bin/python -m pytest
+PYTEST = bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
 	tests/test_backend.py tests/test_callbacks.py tests/test_resume.py \
 	tests/test_latents.py tests/test_presets.py
 
 .PHONY: demo test check format check-backends check-jax check-torch train benchmark
 
+# One thread a process: results on the CPU depend on the number of threads.
+test check-jax check-torch: export OMP_NUM_THREADS = 1
+test check-jax check-torch: export TF_CPP_MIN_LOG_LEVEL = 3
+
 demo: .venv/installed
 	.venv/bin/python demos/app.py --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
 
 test: .venv/installed
-	.venv/$(PYTEST) -n 2 --dist loadfile -m "not slow"
+	.venv/$(PYTEST)
 
 check: .venv/installed
 	.venv/bin/ruff format --check .
@@ -34,12 +37,10 @@ format: .venv/installed
 check-backends: check-jax check-torch
 
 check-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/$(PYTEST) -n 2 --dist loadfile -m "not slow" \
-		$(wildcard $(BACKEND_TESTS))
+	KERAS_BACKEND=jax .venv-jax/$(PYTEST) $(wildcard $(BACKEND_TESTS))
 
 check-torch: .venv-torch/installed
-	KERAS_BACKEND=torch .venv-torch/$(PYTEST) -n 2 --dist loadfile -m "not slow" \
-		$(wildcard $(BACKEND_TESTS))
+	KERAS_BACKEND=torch .venv-torch/$(PYTEST) $(wildcard $(BACKEND_TESTS))
 
 MODEL ?=
 train: .venv/installed

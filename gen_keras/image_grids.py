@@ -9,11 +9,12 @@ def to_uint8(images, value_range=(0.0, 1.0)):
     """Returns images as uint8, clipped to the value range.
 
     Args:
-        images: Array or NumPy-convertible tensor of any shape.
+        images: Array or NumPy-convertible tensor of any shape. What is not a number
+            becomes black.
         value_range: Pair of floats, the values of black and white.
     """
     low, high = value_range
-    images = np.asarray(images, "float32")
+    images = np.nan_to_num(np.asarray(images, "float32"), nan=low)
     return np.round(255 * np.clip((images - low) / (high - low), 0, 1)).astype("uint8")
 
 

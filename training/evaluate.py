@@ -1,4 +1,4 @@
-"""Measures a trained model on the test images and writes the figures down.
+r"""Measures a trained model on held-out images and writes the figures down.
 
     python training/evaluate.py --preset dcgan_mnist
     python training/evaluate.py --preset mnist_classifier
@@ -6,19 +6,20 @@
     python training/evaluate.py --preset rbm_mnist --max-images 200 \
         --num-temperatures 100 --num-chains 10 --out /tmp/smoke.json   # smoke run
 
-A preset's figures go to `training/results/NAME.json`, with how they were made. What is
-measured follows from the model and the data; `--metrics` chooses:
+A preset's figures on the test images go to `training/results/NAME.json`, with how they
+were made. What is measured follows from model and data; `--metrics` chooses:
 
     accuracy          a classifier's share of right answers
     classifier        confidence and classes of samples of digits
-    frechet_distance  between features of samples and of test images, digits
+    frechet_distance  between features of samples and of real images, digits
     precision_recall  in the same features
     neighbors         nearest training images of samples, copies
     bounds            ELBO and IWAE bound of the log likelihood
     likelihood        log likelihood of an RBM, by annealed importance sampling
 
-No other script reads the test images. Where other work shares the processor, annealing
-is several times faster with OMP_NUM_THREADS=1.
+No other script reads the test images; to choose between models, measure them with
+`--split validation`. Where other work shares the processor, annealing is several times
+faster with OMP_NUM_THREADS=1.
 """
 
 import dataclasses
@@ -50,6 +51,7 @@ class Config:
     compare: str = flag("", "a .keras file to measure as well, as a preset's original")
     dataset: str = flag("", "the data to compare with; by default the preset's")
     image_size: int = flag(0, "side of the images of a folder")
+    split: str = flag("test", "test, to publish; validation, to choose by")
     metrics: str = flag("", "comma-separated; by default all that suit the model")
     seed: int = flag(0, "decides samples, binarization and chains")
     num_samples: int = flag(0, "samples to draw; 0: 10,000 digits, 1,000 else")
@@ -110,9 +112,9 @@ class Evaluation:
         return images.take(min(limits)) if limits else images
 
     @functools.cached_property
-    def test(self):
-        """The test images."""
-        return self.load("test")
+    def real(self):
+        """The held-out images."""
+        return self.load(self.config.split)
 
     @functools.cached_property
     def train(self):
@@ -121,8 +123,13 @@ class Evaluation:
 
     @functools.cached_property
     def others(self):
-        """As many training images as there are test images: a yardstick."""
-        return self.load("train", max_images=len(self.test))
+        """As many training images as there are held-out images: a yardstick."""
+        return self.load("train", max_images=len(self.real))
+
+    @property
+    def num_real(self):
+        """String, the number of held-out images and their split."""
+        return f"{len(self.real):,} {self.config.split} images"
 
     @functools.cached_property
     def samples(self):
@@ -133,19 +140,19 @@ class Evaluation:
         with self.model.seeded(self.config.seed):
             batches = [
                 keras.ops.convert_to_numpy(self.model.sample(len(part)))
-                for part in split(np.arange(num_samples), 250)
+                for part in in_batches(np.arange(num_samples), 250)
             ]
         return np.clip((np.concatenate(batches) - low) / (high - low), 0, 1)
 
     @functools.cached_property
     def features(self):
-        """Features of digits by name: samples, test, others."""
+        """Features of digits by name: samples, real, others."""
         network = metrics.load_feature_network("mnist")
         return {
             name: metrics.extract_features(network, images)
             for name, images in (
                 ("samples", self.samples),
-                ("test", self.test.images),
+                ("real", self.real.images),
                 ("others", self.others.images),
             )
         }
@@ -158,11 +165,11 @@ class Evaluation:
 
     def measure_accuracy(self):
         """Returns how well a classifier does."""
-        figures = self.score_classifier(self.test)
+        figures = self.score_classifier(self.real)
         figures["validation"] = self.score_classifier(self.load("validation"))
         return (
-            f"{len(self.test):,} test images; the standard error is binomial; nothing "
-            "was chosen by them. confident_share: greatest probability 0.95 or more.",
+            f"{self.num_real}; the standard error is binomial. confident_share: the "
+            "greatest probability is 0.95 or more. Nothing was chosen by test images.",
             figures,
         )
 
@@ -187,24 +194,24 @@ class Evaluation:
         return (
             f"{len(self.samples):,} samples; the digit classifier's greatest "
             "probability is 0.95 or more (confident_share); classes by its guess. "
-            f"test_images: the same of {len(self.test):,} real ones.",
-            score(self.samples) | {"test_images": score(self.test.images)},
+            f"real_images: the same of {self.num_real}.",
+            score(self.samples) | {"real_images": score(self.real.images)},
         )
 
     def measure_frechet_distance(self):
         """Returns the Fréchet distance of samples, and of other real images."""
         features = self.features
         return (
-            f"{len(self.samples):,} samples against {len(self.test):,} test images in "
+            f"{len(self.samples):,} samples against {self.num_real} in "
             "the 64 features of the digit classifier, not comparable with Inception's. "
             f"training_images: the first {len(self.others):,} of these in place of "
             "samples.",
             {
                 "samples": metrics.frechet_distance(
-                    features["test"], features["samples"]
+                    features["real"], features["samples"]
                 ),
                 "training_images": metrics.frechet_distance(
-                    features["test"], features["others"]
+                    features["real"], features["others"]
                 ),
             },
         )
@@ -214,10 +221,10 @@ class Evaluation:
         features = self.features
 
         def score(name):
-            return metrics.precision_recall(features["test"], features[name])._asdict()
+            return metrics.precision_recall(features["real"], features[name])._asdict()
 
         return (
-            f"k = 3, {len(self.samples):,} samples, {len(self.test):,} test images, in "
+            f"k = 3, {len(self.samples):,} samples, {self.num_real}, in "
             "the 64 features of the digit classifier. training_images: the first "
             f"{len(self.others):,} of these in place of samples.",
             score("samples") | {"training_images": score("others")},
@@ -241,12 +248,11 @@ class Evaluation:
             f"{len(self.samples):,} samples, Euclidean distance of pixels in [0, 1] to "
             f"the nearest of {len(train):,} training images. A copy is nearer than the "
             "copy_threshold, the 1st percentile of the distance from a training image "
-            f"to the nearest other one. test_images: the same of {len(self.test):,} "
-            "test images.",
+            f"to the nearest other one. real_images: the same of {self.num_real}.",
             score(self.samples)
             | {
                 "copy_threshold": threshold,
-                "test_images": score(self.test.images),
+                "real_images": score(self.real.images),
             },
         )
 
@@ -254,7 +260,7 @@ class Evaluation:
 
     def measure_bounds(self):
         """Returns the ELBO and the IWAE bound, as negative log likelihoods."""
-        images = self.test.images
+        images = self.real.images
         binary = getattr(self.model, "likelihood", "bernoulli") == "bernoulli"
         if binary:
             images = self.binarize(images)
@@ -268,7 +274,7 @@ class Evaluation:
         )
         seed = self.config.seed
         return (
-            f"{len(images):,} test images"
+            self.num_real
             + (f", binarized stochastically once, seed {seed}; " if binary else "; ")
             + f"ELBO averaged over {min(num_samples, 100)} samples of z, IWAE bound "
             f"with K = {num_samples:,}. Nats per image, upper bounds of the negative "
@@ -297,11 +303,11 @@ class Evaluation:
             seed=config.seed,
             verbose=int(sys.stdout.isatty()),
         )
-        energies = self.map_batches(model.free_energy, self.binarize(self.test.images))
+        energies = self.map_batches(model.free_energy, self.binarize(self.real.images))
         seen = self.map_batches(model.free_energy, self.binarize(self.others.images))
         nll = energies.mean() + log_z.log_partition
         return (
-            f"{len(self.test):,} test images, binarized stochastically once, seed "
+            f"{self.num_real}, binarized stochastically once, seed "
             f"{config.seed}; log Z by annealed importance sampling, "
             f"{config.num_chains} chains of {len(schedule) - 1:,} temperatures"
             + ("" if config.num_temperatures else " (Salakhutdinov and Murray, 2008)")
@@ -329,13 +335,13 @@ class Evaluation:
         )
         results = []
         with self.model.seeded(self.config.seed):
-            for batch in split(images, batch_size):
+            for batch in in_batches(images, batch_size):
                 results.append(keras.ops.convert_to_numpy(function(batch)))
                 progress.add(len(batch))
         return np.concatenate(results).astype("float64")
 
 
-def split(array, batch_size):
+def in_batches(array, batch_size):
     """Returns the array in pieces of `batch_size`, the last one maybe smaller."""
     return np.split(array, range(batch_size, len(array), batch_size))
 
@@ -423,7 +429,8 @@ def main(config):
     }
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     print(text)
-    if config.out or config.preset:
+    # The published figures are those of the test images.
+    if config.out or (config.preset and config.split == "test"):
         path = pathlib.Path(config.out or RESULTS / f"{config.preset}.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
