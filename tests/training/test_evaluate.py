@@ -1,0 +1,234 @@
+"""`evaluate.py` on the shipped presets and on models whose figures are known."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+import sys
+
+import evaluate
+import make_tables
+import numpy as np
+import pytest
+
+from gen_keras import datasets, models, presets
+
+TRAINING = pathlib.Path(__file__).parents[2] / "training"
+
+
+SMALL = {
+    "max_images": 120,
+    "num_samples": 120,
+    "importance_samples": 20,
+    "num_temperatures": 20,
+    "num_chains": 4,
+}
+SUITED = {
+    "DCGAN": ["classifier", "frechet_distance", "precision_recall", "neighbors"],
+    "VAE": ["bounds"],
+    "RBM": ["likelihood"],
+}
+
+
+@pytest.mark.parametrize("preset", [*presets.table(), "mnist_classifier"])
+def test_every_preset_can_be_measured(preset, tmp_path):
+    out = tmp_path / "results" / f"{preset}.json"
+    config = evaluate.Config(preset=preset, out=str(out), **SMALL)
+    result = evaluate.main(config)
+
+    keys = ["command", "seed", "protocol", "hardware", "wall_seconds", "metrics"]
+    assert list(result) == keys
+    assert json.loads(out.read_text("utf-8")) == result
+    row = presets.table().get(preset)
+    suited = SUITED[row["model"]] if row else ["accuracy"]
+    if row and row["model"] == "DCGAN" and row["dataset"] != "mnist":
+        suited = ["neighbors"]
+    assert list(result["metrics"]) == list(result["protocol"]) == suited
+
+
+@pytest.mark.parametrize(
+    ("preset", "metrics"),
+    [("dcgan_mnist", "classifier"), ("vae_mnist_2d", ""), ("rbm_mnist", "")],
+)
+def test_one_command_gives_one_result(preset, metrics, tmp_path):
+    config = evaluate.Config(
+        preset=preset, metrics=metrics, out=str(tmp_path / "a.json"), **SMALL
+    )
+    first, again = evaluate.main(config), evaluate.main(config)
+    assert first["metrics"] == again["metrics"]
+    other = evaluate.main(dataclasses.replace(config, seed=1))
+    assert first["metrics"] != other["metrics"]
+
+
+def test_command_gives_the_config_back(monkeypatch):
+    config = evaluate.Config(model="a b.keras", dataset="mnist", seed=3)
+    words = shlex.split(evaluate.describe_command(config))
+    assert words[:2] == ["python", "training/evaluate.py"]
+    monkeypatch.setattr(sys, "argv", words[1:])
+    assert evaluate.parse_flags(evaluate.Config) == config
+
+
+def test_likelihood_of_a_small_rbm_is_the_exact_one(tmp_path):
+    """Every number that leads to the NLL, against enumeration on the same pixels."""
+    model = models.RBM(visible_shape=(28, 28, 1), num_hidden=6, seed=0)
+    rng = np.random.default_rng(0)
+    model.kernel.assign(rng.normal(0, 0.3, model.kernel.shape))
+    model.initialize_visible_bias(datasets.load("mnist").take(1000).images)
+    model.hidden_bias.assign(rng.normal(0, 1, 6))
+    path = tmp_path / "rbm.keras"
+    model.save(path)
+
+    config = evaluate.Config(
+        model=str(path), dataset="mnist", max_images=200, num_temperatures=300
+    )
+    figures = evaluate.main(config)["metrics"]["likelihood"]
+    images = datasets.load("mnist", "test").take(200).images
+    binary = datasets.binarize(images, np.random.default_rng(0))
+    exact = -np.mean(model.log_prob(binary, model.log_partition("exact")))
+    assert abs(figures["nll"] - exact) < 3 * figures["log_partition_standard_error"]
+    low, high = figures["nll_range"]
+    assert low <= exact <= high
+    assert figures["log_weight_range"][0] < figures["log_partition"]
+
+
+def test_bounds_are_in_order_and_rounding_is_compared(tmp_path):
+    model = models.VAE(image_shape=(28, 28, 1), latent_dim=3, seed=0)
+    path = tmp_path / "vae.keras"
+    model.save(path)
+    config = evaluate.Config(
+        model=str(path),
+        compare=str(path),
+        dataset="mnist",
+        max_images=50,
+        importance_samples=200,
+    )
+    metrics = evaluate.main(config)["metrics"]
+    bounds = metrics["bounds"]
+    assert bounds["negative_iwae_bound"] < bounds["negative_elbo"]
+    assert metrics["compared"]["bounds"] == bounds
+    # An untrained decoder gives each of 784 pixels about one half.
+    assert abs(bounds["negative_iwae_bound"] - 784 * np.log(2)) < 40
+
+
+def test_validation_images_do_not_touch_the_published_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "RESULTS", tmp_path)
+    config = evaluate.Config(
+        preset="mnist_classifier", split="validation", max_images=50
+    )
+    result = evaluate.main(config)
+    assert "50 validation images" in result["protocol"]["accuracy"]
+    assert not list(tmp_path.iterdir())
+    evaluate.main(dataclasses.replace(config, split="test"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mnist_classifier.json"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"preset": "dcgan_mars"}, "must be a preset: .*Received: dcgan_mars"),
+        ({}, "Name one model"),
+        ({"preset": "rbm_mnist", "model": "a.keras"}, "Name one model"),
+        ({"model": "nowhere.keras"}, "--model wants --dataset"),
+        ({"model": "nowhere.keras", "dataset": "mnist"}, "There is no file"),
+        ({"preset": "mnist_classifier", "metrics": "charm"}, "has no 'charm'"),
+        ({"preset": "mnist_classifier", "split": "exam"}, "Received: split='exam'"),
+    ],
+)
+def test_mistakes_end_with_one_line(flags, message):
+    with pytest.raises(SystemExit, match=message):
+        evaluate.main(evaluate.Config(**flags))
+
+
+def test_json_holds_plain_numbers():
+    figures = {
+        "a": np.float32(1 / 3),
+        "b": np.array([1, 2]),
+        "c": (np.inf, np.int64(3)),
+    }
+    tidy = evaluate.tidy(figures)
+    assert tidy == {"a": 0.333333, "b": [1, 2], "c": [None, 3]}
+    assert json.loads(json.dumps(tidy, allow_nan=False)) == tidy
+
+
+def test_no_training_script_reads_the_test_split():
+    for path in TRAINING.glob("train_*.py"):
+        assert '"test"' not in path.read_text("utf-8"), path.name
+
+
+# Tables -------------------------------------------------------------------------------
+
+RESULT = {
+    "protocol": {"likelihood": "Measured | by hand."},
+    "metrics": {
+        "likelihood": {
+            "nll": 89.123,
+            "log_partition_standard_error": 0.25,
+            "train_nll": 88.0,
+        },
+        "compared": {"likelihood": {"nll": 89.1, "train_nll": 87.9}},
+    },
+}
+README = """# Title
+<!-- table:models -->
+<!-- /table -->
+Between.
+<!-- table:figures -->
+old
+<!-- /table -->
+End.
+"""
+
+
+@pytest.fixture
+def paths(tmp_path):
+    (tmp_path / "README.md").write_text(README, "utf-8")
+    (tmp_path / "rbm_mnist.json").write_text(json.dumps(RESULT), "utf-8")
+    (tmp_path / "benchmark.json").write_text("{}", "utf-8")
+    return {"readme": str(tmp_path / "README.md"), "results": str(tmp_path)}
+
+
+def test_tables_are_written_between_their_marks(paths):
+    make_tables.main(make_tables.Config(**paths))
+    text = pathlib.Path(paths["readme"]).read_text("utf-8")
+    assert text.startswith("# Title\n<!-- table:models -->\n| Class |")
+    assert "\nBetween.\n" in text and text.endswith("<!-- /table -->\nEnd.\n")
+    assert "old" not in text
+    for name in ("DCGAN", "VAE", "RBM"):
+        (row,) = (
+            line for line in text.splitlines() if line.startswith(f"| [`{name}`]")
+        )
+        assert f"training/train_{name.lower()}.py" in row
+    assert "| NLL, nats | 89.12 ± 0.25 | 89.10 |\n" in text
+    assert "- likelihood (`rbm_mnist`): Measured | by hand.\n" in text
+
+
+def test_check_finds_a_stale_readme_and_writes_nothing(paths):
+    readme = pathlib.Path(paths["readme"])
+    with pytest.raises(SystemExit, match="is stale"):
+        make_tables.main(make_tables.Config(check=True, **paths))
+    assert readme.read_text("utf-8") == README
+    make_tables.main(make_tables.Config(**paths))
+    assert make_tables.main(make_tables.Config(check=True, **paths))
+    changed = readme.read_text("utf-8").replace("89.12", "79.12")
+    readme.write_text(changed, "utf-8")
+    with pytest.raises(SystemExit, match="is stale"):
+        make_tables.main(make_tables.Config(check=True, **paths))
+
+
+def test_unknown_table_and_missing_marks_are_errors(paths):
+    readme = pathlib.Path(paths["readme"])
+    for text, message in (
+        ("no marks", "There is no"),
+        ("<!-- table:figurs -->\n<!-- /table -->", "Received: table:figurs"),
+    ):
+        readme.write_text(text, "utf-8")
+        with pytest.raises(SystemExit, match=message):
+            make_tables.main(make_tables.Config(**paths))
+
+
+def test_links_of_the_models_table_lead_somewhere(paths):
+    table = make_tables.make_models_table(make_tables.Config(**paths))
+    targets = make_tables.re.findall(r"\]\(([\w/.]+)\)", table)
+    assert len(targets) >= 6
+    for target in targets:
+        assert (TRAINING.parent / target).is_file(), target

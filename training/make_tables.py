@@ -1,0 +1,274 @@
+"""Writes the tables of README.md from the models, the presets and their results.
+
+    python training/make_tables.py
+    python training/make_tables.py --check   # exit status 1 if README.md is stale
+
+A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
+row for each class) or `figures` (what `training/evaluate.py` measured, and how).
+"""
+
+import dataclasses
+import inspect
+import json
+import pathlib
+import re
+import sys
+
+from script_helpers import flag, parse_flags
+
+from gen_keras import models, presets
+
+ROOT = pathlib.Path(__file__).parent.parent
+MARKED = re.compile(
+    r"(?P<start><!-- table:(?P<name>[\w-]+) -->\n).*?(?P<end><!-- /table -->)",
+    re.DOTALL,
+)
+FAMILIES = {
+    "gans": "generative adversarial network",
+    "vaes": "variational autoencoder",
+    "autoencoders": "autoencoder",
+    "boltzmann_machines": "Boltzmann machine",
+    "autoregressive": "autoregressive model",
+    "flows": "flow",
+    "diffusion": "diffusion model",
+}
+
+
+@dataclasses.dataclass
+class Config:
+    """Flags."""
+
+    check: bool = flag(False, "write nothing; exit with status 1 if anything is stale")
+    readme: str = flag(str(ROOT / "README.md"), "the file with the tables")
+    results: str = flag(str(ROOT / "training/results"), "the folder of JSON files")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One row of the table of figures.
+
+    Attributes:
+        metric: String, the key of `evaluate.py`'s metrics.
+        key: String, the key in it.
+        title: String, with the unit.
+        form: Format of the number, such as "{:.1%}".
+        real: Keys of the same figure of real images; empty if there is none.
+        error: String, the key of the standard error; empty if there is none.
+    """
+
+    metric: str
+    key: str
+    title: str
+    form: str = "{:.2f}"
+    real: tuple = ()
+    error: str = ""
+
+
+REAL, TRAINING = "real_images", "training_images"
+FIGURES = [
+    Figure("accuracy", "accuracy", "accuracy", "{:.2%}", error="standard_error"),
+    Figure(
+        "classifier",
+        "confident_share",
+        "samples a classifier is sure of",
+        "{:.1%}",
+        (REAL, "confident_share"),
+    ),
+    Figure(
+        "classifier",
+        "uniform_factor",
+        "greatest factor between a class and an equal share",
+        real=(REAL, "uniform_factor"),
+    ),
+    Figure("frechet_distance", "samples", "Fréchet distance", real=(TRAINING,)),
+    Figure(
+        "precision_recall", "precision", "precision", "{:.3f}", (TRAINING, "precision")
+    ),
+    Figure("precision_recall", "recall", "recall", "{:.3f}", (TRAINING, "recall")),
+    Figure("neighbors", "distinct", "different nearest training images", "{:,}"),
+    Figure(
+        "neighbors",
+        "copy_share",
+        "copies of training images",
+        "{:.1%}",
+        (REAL, "copy_share"),
+    ),
+    Figure(
+        "neighbors",
+        "mean_distance",
+        "mean distance to the nearest training image",
+        real=(REAL, "mean_distance"),
+    ),
+    Figure(
+        "bounds",
+        "negative_iwae_bound",
+        "IWAE bound of the NLL, nats",
+        error="negative_iwae_bound_standard_error",
+    ),
+    Figure(
+        "bounds",
+        "negative_elbo",
+        "negative ELBO, nats",
+        error="negative_elbo_standard_error",
+    ),
+    Figure("likelihood", "nll", "NLL, nats", error="log_partition_standard_error"),
+    Figure("likelihood", "train_nll", "NLL of training images, nats"),
+]
+
+# Tables -------------------------------------------------------------------------------
+
+
+def make_models_table(config):
+    """Returns a row for each public class: its family, paper, script and presets."""
+    rows = []
+    for name, cls in sorted(inspect.getmembers(models, inspect.isclass)):
+        _, _, family, module = cls.__module__.split(".")
+        script = f"training/train_{module}.py"
+        known = {k: v for k, v in presets.table().items() if v["model"] == name}
+        papers = {f"[{row['paper']}]({row['url']})": None for row in known.values()}
+        rows.append(
+            [
+                f"[`{name}`](gen_keras/models/{family}/{module}.py)",
+                FAMILIES.get(family, family),
+                ", ".join(papers),
+                f"[{script}]({script})",
+                ", ".join(f"`{preset}`" for preset in known),
+            ]
+        )
+    return format_table(["Class", "Family", "Paper", "Script", "Presets"], rows)
+
+
+def make_figures_table(config):
+    """Returns the figures of each preset that has results, and how they were made."""
+    results = load_results(config.results)
+    rows = [
+        [
+            f"[`{name}`](training/results/{name}.json)",
+            figure.title,
+            format_figure(result["metrics"], figure),
+            format_compared(result["metrics"], figure),
+            format_real(result["metrics"], figure),
+        ]
+        for name, result in results.items()
+        for figure in FIGURES
+        if figure.key in result["metrics"].get(figure.metric, {})
+    ]
+    header = ["Preset", "Figure", "Value", "Before float16", "Real images"]
+    # A column without any value is left out.
+    kept = [i for i in range(len(header)) if i < 3 or any(row[i] for row in rows)]
+    table = format_table(
+        [header[i] for i in kept], [[r[i] for i in kept] for r in rows]
+    )
+    return table + format_protocols(results)
+
+
+TABLES = {"models": make_models_table, "figures": make_figures_table}
+
+
+def load_results(folder):
+    """Returns the results of the presets in their order, then of the classifier."""
+    paths = {
+        name: pathlib.Path(folder) / f"{name}.json"
+        for name in [*presets.table(), "mnist_classifier"]
+    }
+    return {
+        name: json.loads(path.read_text("utf-8"))
+        for name, path in paths.items()
+        if path.is_file()
+    }
+
+
+def format_table(header, rows):
+    """Returns a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def format_protocols(results):
+    """Returns a list of how the figures were made, each protocol once."""
+    users = {}
+    for name, result in results.items():
+        for metric, protocol in result["protocol"].items():
+            users.setdefault((metric, protocol), []).append(f"`{name}`")
+    lines = [
+        f"- {metric} ({', '.join(names)}): {protocol}\n"
+        for (metric, protocol), names in users.items()
+    ]
+    return "".join(["\n", *lines] if lines else [])
+
+
+def format_figure(metrics, figure):
+    """Returns the value of a figure, with its standard error if there is one."""
+    values = metrics[figure.metric]
+    text = format_number(values[figure.key], figure.form)
+    if figure.error in values:
+        text += f" ± {format_number(values[figure.error], figure.form)}"
+    return text
+
+
+def format_compared(metrics, figure):
+    """Returns the value before the weights were stored in float16, or nothing."""
+    compared = metrics.get("compared", {})
+    found = figure.key in compared.get(figure.metric, {})
+    return format_figure(compared, figure) if found else ""
+
+
+def format_real(metrics, figure):
+    """Returns the same figure of real images, or nothing."""
+    if not figure.real:
+        return ""
+    value = metrics[figure.metric]
+    for key in figure.real:
+        value = value[key]
+    return format_number(value, figure.form)
+
+
+def format_number(value, form):
+    """Returns a number in the given form; JSON has null for infinity."""
+    return "∞" if value is None else form.format(value)
+
+
+# README -------------------------------------------------------------------------------
+
+
+def fill_tables(text, config):
+    """Returns `text` with its tables written anew.
+
+    Raises:
+        ValueError: If a table is unknown, or there is none.
+    """
+
+    def fill(match):
+        if match["name"] not in TABLES:
+            raise ValueError(
+                f"A table must be one of {', '.join(TABLES)}. "
+                f"Received: table:{match['name']}"
+            )
+        return match["start"] + TABLES[match["name"]](config) + match["end"]
+
+    filled, count = MARKED.subn(fill, text)
+    if not count:
+        raise ValueError("There is no `<!-- table:NAME -->` with `<!-- /table -->`.")
+    return filled
+
+
+def main(config):
+    """Writes the tables, or checks them; returns whether they were up to date."""
+    readme = pathlib.Path(config.readme)
+    try:
+        text = readme.read_text("utf-8")
+        filled = fill_tables(text, config)
+    except (OSError, ValueError) as error:
+        sys.exit(f"Error: {readme}: {error}")
+    if filled == text:
+        print(f"{readme.name} is up to date.")
+    elif config.check:
+        sys.exit(f"{readme.name} is stale. Run: python training/make_tables.py")
+    else:
+        readme.write_text(filled, "utf-8")
+        print(f"Wrote the tables of {readme.name}.")
+    return filled == text
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
