@@ -1,0 +1,358 @@
+import contextlib
+import dataclasses
+import importlib
+import io
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import PIL.Image
+import pytest
+import script_helpers
+from keras import ops
+from tensorboard.backend.event_processing import event_accumulator
+
+from gen_keras import callbacks
+from tests.model_checks import assert_same_state, assert_same_variables
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = {
+    "dcgan": {
+        "base_filters": 4,
+        "latent_dim": 4,
+        "kernel_size": 3,
+        "ema_momentum": 0.9,
+        "flip": True,
+    },
+    "vae": {"hidden_dims": "8", "latent_dim": 2},
+    "rbm": {"num_hidden": 8, "gibbs_steps": 1, "num_chains": 4},
+}
+RATES = {
+    "dcgan": {"learning_rate/generator", "learning_rate/discriminator"},
+    "vae": {"learning_rate"},
+    "rbm": {"learning_rate"},
+}
+PICTURES = {
+    "dcgan": {"samples"},
+    "vae": {"samples", "reconstructions"},
+    "rbm": {"samples", "weights"},
+}
+each_script = pytest.mark.parametrize("name", SMALL)
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of 32 images to train on and 8 held out, 16 x 16."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 32), ("validation", 8)):
+        (folder / split).mkdir()
+        for i in range(count):
+            pixels = generator.integers(0, 256, (16, 16, 3), "uint8")
+            PIL.Image.fromarray(pixels).save(folder / split / f"{i}.png")
+    return folder
+
+
+def module_of(name):
+    return importlib.import_module(f"train_{name}")
+
+
+def config_of(name, photos, log_dir, **flags):
+    shared = {"epochs": 2, "batch_size": 8, "log_dir": str(log_dir)}
+    shared["dataset"] = f"folder:{photos}"
+    return module_of(name).Config(**(shared | SMALL[name] | flags))
+
+
+def run(name, *args, **flags):
+    return module_of(name).main(config_of(name, *args, **flags))
+
+
+def error_of(name, *args, **flags):
+    """Runs a script that must stop, and returns the line that it ends with."""
+    with pytest.raises(SystemExit) as caught:
+        run(name, *args, **flags)
+    message = caught.value.code
+    assert isinstance(message, str), "Python prints it and exits with 1."
+    assert "\n" not in message.strip()
+    return message.strip()
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    """A function of a script's name that runs it once: model, folder, printed text."""
+    runs = {}
+
+    def finish(name):
+        if name not in runs:
+            folder = tmp_path_factory.mktemp(name) / "run"
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                model = run(name, photos, folder)
+            runs[name] = model, folder, printed.getvalue()
+        return runs[name]
+
+    return finish
+
+
+def events_of(folder):
+    return event_accumulator.EventAccumulator(str(folder)).Reload()
+
+
+@each_script
+def test_the_printed_lines_load_the_model(name, finished):
+    model, _, printed = finished(name)
+    lines = [line for line in printed.splitlines() if line.startswith("    ")]
+    results = {}
+    exec("\n".join(line.strip() for line in lines), results)
+    samples = ops.convert_to_numpy(results["samples"])
+    assert samples.shape == (16, 16, 16, 3)
+    assert_same_variables(model.variables, results["model"].variables)
+    assert "sample.py" in printed
+
+
+@each_script
+def test_tensorboard_shows_losses_rates_images_and_hyperparameters(name, finished):
+    model, folder, _ = finished(name)
+    events = events_of(folder)
+    scalars = set(events.Tags()["scalars"])
+    assert scalars >= set(model.metric_names) | RATES[name]
+    if name != "dcgan":
+        assert scalars >= {f"val_{metric}" for metric in model.metric_names}
+    for tag in scalars:
+        assert [event.step for event in events.Scalars(tag)] == [1, 2]
+        assert np.isfinite([event.value for event in events.Scalars(tag)]).all()
+    assert set(events.Tags()["images"]) == PICTURES[name]
+    assert events.PluginTagToContent("hparams")
+
+
+@each_script
+def test_resumed_training_equals_uninterrupted_training(
+    name, photos, finished, tmp_path, monkeypatch
+):
+    model, _, _ = finished(name)
+    steps = []
+
+    def interrupt(checkpoint, batch, logs=None):
+        steps.append(batch)
+        if len(steps) == 6:  # Of 2 epochs with 4 steps.
+            os.kill(os.getpid(), signal.SIGINT)
+        original(checkpoint, batch, logs)
+
+    original = callbacks.Checkpoint.on_train_batch_end
+    monkeypatch.setattr(callbacks.Checkpoint, "on_train_batch_end", interrupt)
+    message = error_of(name, photos, tmp_path)
+    assert "--resume" in message and "epoch 1, step 2" in message
+    resumed = run(name, photos, tmp_path, resume=True)
+    assert len(steps) == 8  # None was taken twice.
+    assert_same_state(model, resumed)
+    assert_same_variables(
+        model.variables, keras.models.load_model(tmp_path / "model.keras").variables
+    )
+
+
+def test_a_second_run_in_one_folder_is_refused(photos, finished):
+    _, folder, _ = finished("rbm")
+    assert "--resume" in error_of("rbm", photos, folder)
+
+
+def test_resuming_a_finished_run_changes_nothing(photos, finished):
+    model, folder, _ = finished("rbm")
+    assert_same_state(model, run("rbm", photos, folder, resume=True))
+
+
+def test_resume_without_a_run_starts_one(photos, tmp_path, capsys):
+    run("rbm", photos, tmp_path, resume=True, epochs=1)
+    assert "Nothing to resume" in capsys.readouterr().out
+    assert (tmp_path / "model.keras").exists()
+
+
+@each_script
+def test_dry_run_trains_nothing(name, photos, tmp_path, capsys):
+    model = run(name, photos, tmp_path / "run", dry_run=True, max_images=20)
+    assert int(model.optimizer.iterations) == 0
+    assert not (tmp_path / "run").exists()
+    printed = capsys.readouterr().out
+    count = sum(math.prod(v.shape) for v in model.trainable_variables)
+    assert f"{count:,} trainable parameters" in printed
+    assert "20 images, 2 steps an epoch, 4 steps in all" in printed
+    for network in {"dcgan": ["generator", "discriminator"], "vae": ["decoder"]}.get(
+        name, []
+    ):
+        assert f'Model: "{network}"' in printed
+
+
+@each_script
+def test_fine_tuning_starts_from_the_trained_weights(name, photos, finished, tmp_path):
+    model, folder, _ = finished(name)
+    path = str(folder / "model.keras")
+    flags = {"from_preset": path, "learning_rate": 0.0, "epochs": 1}
+    tuned = run(name, photos, tmp_path, **flags)
+    assert_same_variables(model.trainable_variables, tuned.trainable_variables)
+
+
+def test_fine_tuning_refuses_what_does_not_fit(photos, finished, tmp_path):
+    path = str(finished("rbm")[1] / "model.keras")
+    message = error_of("rbm", photos, tmp_path, from_preset=path, dataset="mnist")
+    assert "(16, 16, 3)" in message and "(28, 28, 1)" in message
+    assert "preset of VAE" in error_of("vae", photos, tmp_path, from_preset=path)
+    assert "no file" in error_of("vae", photos, tmp_path, from_preset="lost.keras")
+    assert "vae_mnist" in error_of("vae", photos, tmp_path, from_preset="nonsense")
+
+
+@each_script
+def test_bfloat16(name, photos, tmp_path):
+    model = run(name, photos, tmp_path, precision="mixed_bfloat16", epochs=1)
+    if name == "dcgan":
+        assert model.generator.layers[1].compute_dtype == "bfloat16"
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    for tag in model.metric_names:
+        assert np.isfinite([event.value for event in events_of(tmp_path).Scalars(tag)])
+
+
+def test_broken_training_stops_and_keeps_the_last_good_checkpoint(photos, tmp_path):
+    run("vae", photos, tmp_path, epochs=1)
+    paths = callbacks.Checkpoint(tmp_path).paths()
+    flags = {"resume": True, "epochs": 3, "learning_rate": 1e30}
+    message = error_of("vae", photos, tmp_path, **flags)
+    assert "not finite" in message and str(paths[-1]) in message
+    assert callbacks.Checkpoint(tmp_path).paths() == paths
+
+
+@pytest.mark.parametrize(
+    "name, flags, words",
+    [
+        ("dcgan", {"dataset": "folder:lost"}, "There is no folder lost"),
+        ("vae", {"dataset": "folder:{empty}"}, "no image in"),
+        ("rbm", {"dataset": "nonsense"}, "Unknown data set"),
+        ("rbm", {"dataset": "lost.npz"}, "lost.npz"),
+        ("rbm", {"batch_size": 33}, "32 training images, fewer than one batch"),
+        ("vae", {"max_images": 7}, "7 training images, fewer than one batch"),
+        ("rbm", {"max_images": -1}, "num_examples"),
+        ("dcgan", {"image_size": 18}, "multiples of 4"),
+        ("dcgan", {"ema_momentum": 2.0}, "ema_momentum"),
+        ("vae", {"network": "convolutional", "hidden_dims": "8"}, "hidden_dims"),
+        ("vae", {"epochs": 0}, "--epochs must be at least 1"),
+        ("rbm", {"log_dir": "{file}/run"}, "{file}/run"),
+    ],
+)
+def test_mistakes_end_with_one_line(name, flags, words, photos, tmp_path):
+    names = {"empty": tmp_path / "empty", "file": tmp_path / "file"}
+    names["empty"].mkdir()
+    names["file"].touch()
+    flags = {
+        key: value.format(**names) if isinstance(value, str) else value
+        for key, value in ({"log_dir": str(tmp_path / "run")} | flags).items()
+    }
+    config = dataclasses.replace(config_of(name, photos, "run"), **flags)
+    with pytest.raises(SystemExit) as caught:
+        module_of(name).main(config)
+    message = caught.value.code.strip()
+    assert words.format(**names) in message
+    assert message.startswith("Error: ") and "\n" not in message
+
+
+def test_control_c_saves_and_names_resume(photos, tmp_path):
+    script = ROOT / "training" / "train_rbm.py"
+    flags = ["--dataset", f"folder:{photos}", "--batch-size", "8", "--num-hidden", "4"]
+    flags += ["--epochs", "1000000", "--sample-every", "1000000", "--num-chains", "0"]
+    process = subprocess.Popen(
+        [sys.executable, script, *flags, "--log-dir", tmp_path],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    checkpoint = callbacks.Checkpoint(tmp_path)
+    while len(checkpoint.paths()) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].endswith("Go on with --resume.")
+    assert checkpoint.paths()
+
+
+# Flags ------------------------------------------------------------------------------
+
+
+@each_script
+def test_help_explains_every_flag(name, capsys):
+    config_class = module_of(name).Config
+    with pytest.raises(SystemExit) as caught:
+        script_helpers.parse_flags(config_class, ["--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"python training/train_{name}.py" in printed
+    for field in dataclasses.fields(config_class):
+        assert field.metadata["help"], field.name
+        assert "--" + field.name.replace("_", "-") in printed
+
+
+def test_flags_arrive():
+    flags = "--epochs 3 --no-binarize --resume --learning-rate 1e-4 --dataset emoji"
+    config = script_helpers.parse_flags(module_of("vae").Config, flags.split())
+    assert (config.epochs, config.binarize, config.resume) == (3, False, True)
+    assert (config.learning_rate, config.dataset) == (1e-4, "emoji")
+    with pytest.raises(SystemExit):
+        script_helpers.parse_flags(
+            module_of("vae").Config, ["--precision", "mixed_float16"]
+        )
+
+
+# Several devices --------------------------------------------------------------------
+
+TWO_DEVICES = """
+import sys
+import keras, numpy as np
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+from tests.training.test_scripts import config_of, module_of
+
+name, photos, folder = sys.argv[1:]
+model = module_of(name).main(config_of(name, photos, folder, data_parallel=True))
+strategy = model.distribute_strategy
+assert strategy.num_replicas_in_sync == 2
+
+@tf.function
+def draw():
+    return strategy.run(lambda: keras.random.normal((4,), seed=model.seed_generator))
+
+first, second = map(np.array, strategy.experimental_local_results(draw()))
+assert not np.isin(first, second).any(), "The replicas draw the same noise."
+for variable in model.trainable_variables:
+    first, second = (np.array(v) for v in variable.value.values)
+    np.testing.assert_array_equal(first, second, err_msg=variable.path)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.backends("tensorflow")
+@each_script
+def test_data_parallel_training(name, photos, tmp_path):
+    subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, name, photos, tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'training'}"},
+        check=True,
+    )
+    events = events_of(tmp_path)
+    for tag in events.Tags()["scalars"]:
+        values = [event.value for event in events.Scalars(tag)]
+        assert len(values) == 2 and np.isfinite(values).all(), tag
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert np.isfinite(ops.convert_to_numpy(model.sample(4, seed=0))).all()
