@@ -7,6 +7,7 @@ import shlex
 import sys
 
 import evaluate
+import keras
 import make_tables
 import numpy as np
 import pytest
@@ -84,11 +85,28 @@ def test_likelihood_of_a_small_rbm_is_the_exact_one(tmp_path):
     figures = evaluate.main(config)["metrics"]["likelihood"]
     images = datasets.load("mnist", "test").take(200).images
     binary = datasets.binarize(images, np.random.default_rng(0))
-    exact = -np.mean(model.log_prob(binary, model.log_partition("exact")))
+    log_prob = model.log_prob(binary, model.log_partition("exact"))
+    exact = -np.mean(keras.ops.convert_to_numpy(log_prob))
     assert abs(figures["nll"] - exact) < 3 * figures["log_partition_standard_error"]
     low, high = figures["nll_range"]
     assert low <= exact <= high
     assert figures["log_weight_range"][0] < figures["log_partition"]
+
+
+def test_samples_of_emoji_are_held_against_emoji(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = models.DCGAN(image_shape=(64, 64, 3), base_filters=4, seed=0)
+    path = tmp_path / "emoji.keras"
+    model.save(path)
+    config = evaluate.Config(
+        model=str(path), dataset="emoji", max_images=100, num_samples=60
+    )
+    metrics = evaluate.main(config)["metrics"]
+    assert list(metrics) == ["neighbors"]
+    neighbors = metrics["neighbors"]
+    # Gray from an untrained generator: no copies, and far from every emoji.
+    assert neighbors["copies"] == 0 < neighbors["distinct"] <= 60
+    assert neighbors["mean_distance"] > neighbors["real_images"]["mean_distance"] > 1
 
 
 def test_bounds_are_in_order_and_rounding_is_compared(tmp_path):
