@@ -236,20 +236,87 @@ def describe_preset(name):
         "File": f"{entry.path.stat().st_size / 1e6:.2f} MB" if entry else "not here",
     }
     results = read_results(name)
-    facts |= {read_words(key): value for key, value in flatten(results).items()}
+    figures = list_figures(results.get("metrics", {}))
     lines = "".join(
-        f"<dt>{html.escape(str(key))}</dt><dd>{html.escape(str(value))}</dd>"
-        for key, value in facts.items()
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
+        for key, value in (facts | (figures or {"Results": "not measured yet"})).items()
     )
-    if not results:
-        lines += "<dt>Results</dt><dd>not measured yet</dd>"
     return f"""
 <section class="card" aria-label="{html.escape(row["title"])}">
 <h3>{html.escape(row["title"])}</h3><p>{html.escape(row["description"])}</p>
-<dl>{lines}</dl><code>gen_keras.models.{row["model"]}.from_preset("{name}")</code>
-</section>"""
+<dl>{lines}</dl>{describe_protocol(results)}
+<code>{row["model"]}.from_preset("{name}")</code></section>"""
 
 
+def list_figures(metrics):
+    """Returns the words and values of what was measured, a dict.
+
+    Args:
+        metrics: Dict of dicts, the `metrics` of a file of results.
+    """
+    figures = {}
+    for group, key, title, form, comparison in FIGURES:
+        value = metrics.get(group, {}).get(key)
+        if isinstance(value, int | float):
+            figures[title] = form.format(value)
+            real = find(metrics[group], comparison)
+            if isinstance(real, int | float):
+                figures[title] += f" (real images: {form.format(real)})"
+    return figures
+
+
+def find(tree, keys):
+    """Returns the value below `keys` in a tree of dicts, or `None`."""
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree if keys else None
+
+
+def describe_protocol(results):
+    """Returns HTML: how the figures were measured, folded."""
+    lines = [str(text) for text in results.get("protocol", {}).values()]
+    lines += [str(results[key]) for key in ("command", "hardware") if key in results]
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    if not text:
+        return ""
+    return f"<details><summary>How it was measured</summary>{text}</details>"
+
+
+# Metric, key, words, format, and where the same figure of real images stands.
+FIGURES = (
+    ("likelihood", "nll", "Test NLL, nats", "{:.2f}", ()),
+    ("bounds", "negative_iwae_bound", "Test NLL, IWAE bound, nats", "{:.2f}", ()),
+    ("bounds", "negative_elbo", "Negative ELBO, nats", "{:.2f}", ()),
+    (
+        "classifier",
+        "confident_share",
+        "Samples a classifier is sure of",
+        "{:.1%}",
+        ("real_images", "confident_share"),
+    ),
+    (
+        "frechet_distance",
+        "samples",
+        "Fréchet distance",
+        "{:.2f}",
+        ("training_images",),
+    ),
+    (
+        "precision_recall",
+        "recall",
+        "Recall",
+        "{:.3f}",
+        ("training_images", "recall"),
+    ),
+    ("neighbors", "distinct", "Different nearest training images", "{:,}", ()),
+    (
+        "neighbors",
+        "copy_share",
+        "Copies of training images",
+        "{:.1%}",
+        ("real_images", "copy_share"),
+    ),
+)
 DATA = {
     "mnist": "MNIST, 55,000 handwritten digits",
     "emoji": "Twemoji, 1,286 emoji on white",
@@ -263,25 +330,6 @@ def read_results(name):
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def flatten(results):
-    """Returns the single numbers and words of nested results, by their names."""
-    flat = {}
-    for key, value in results.items():
-        if isinstance(value, dict):
-            inner = flatten(value).items()
-            flat |= {f"{key}, {inner_key}": v for inner_key, v in inner}
-        elif isinstance(value, float):
-            flat[key] = f"{value:.4g}"
-        elif isinstance(value, int | str) and len(str(value)) <= 60:
-            flat[key] = f"{value:,}" if isinstance(value, int) else value
-    return flat
-
-
-def read_words(key):
-    """Returns the words of a name in code."""
-    return key.replace("_", " ").capitalize()
 
 
 # Page -------------------------------------------------------------------------------

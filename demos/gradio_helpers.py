@@ -640,6 +640,7 @@ def launch(app, host="127.0.0.1", port=7860, **options):
         footer_links=["api"],
         max_file_size=MAX_UPLOAD,
         enable_monitoring=False,
+        state_session_capacity=1000,
         ssr_mode=False,
         share=False,
         favicon_path=pathlib.Path(__file__).parent / "favicon.svg",

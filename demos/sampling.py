@@ -393,7 +393,7 @@ def build():
                 )
         tool = gr.State("walk")
         next_end = gr.State("start")
-        with gr.Tabs(elem_classes="tools"):
+        with gr.Tabs(elem_classes="tools", elem_id="tools"):
             with gr.Tab("Latent walk", id="walk", render_children=True) as walk_tab:
                 walk = build_walk()
             with gr.Tab(
@@ -420,14 +420,14 @@ def build():
         again = drawing | helpers.PRIVATE | {"trigger_mode": "always_last"}
         clearing = {"fn": clear_results, "outputs": results} | helpers.PRIVATE
 
-        button.click(**drawing, api_name="sample").then(**clearing)
+        button.click(**drawing, api_name="sample").success(**clearing)
         new_seed.click(draw_seed, None, seed, **helpers.PRIVATE).then(**again).then(
             **clearing
         )
         gr.on(
             [num_images.release, strength.release, gibbs_steps.release, seed.submit],
             **again,
-        ).then(**clearing)
+        ).success(**clearing)
         controls = [
             strength,
             gibbs_steps,

@@ -43,7 +43,10 @@ def run(url, seconds):
 
 @pytest.mark.slow
 def test_sixteen_clients_at_once(server):
-    run(server.url, 10)  # Caches fill up.
+    client = gradio_client.Client(server.url, verbose=False, download_files=False)
+    for preset in (*PRESETS, "rbm_mnist"):  # Models and training images are loaded.
+        client.predict(preset, 0, 1, api_name="/nearest")
+    run(server.url, 15)  # Caches fill up.
     before = memory(server.process.pid)
     times = run(server.url, SECONDS)
     growth = memory(server.process.pid) - before
@@ -55,12 +58,13 @@ def test_sixteen_clients_at_once(server):
 
 
 @pytest.mark.slow
-def test_sixteen_samples_within_a_second(client):
+def test_sixteen_samples_within_a_second(server):
+    client = gradio_client.Client(server.url, verbose=False, download_files=False)
     times = []
     for seed in range(40):
         start = time.monotonic()
-        client.submit("dcgan_mnist", 16, seed, api_name="/sample").result()
+        client.predict("dcgan_mnist", 16, seed, api_name="/sample")
         times.append(time.monotonic() - start)
     p50, p95 = np.quantile(times, [0.5, 0.95])
     print(f"16 samples: p50 {p50:.2f} s, p95 {p95:.2f} s")
-    assert p95 < 3  # The aim is 1 s; a test machine may be busy.
+    assert p95 < 1
