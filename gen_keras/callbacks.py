@@ -179,10 +179,9 @@ class Checkpoint(keras.callbacks.Callback):
             _flush_to_disk(self.directory)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            latest = ([None] + self.paths())[-1]
             warnings.warn(
                 f"No checkpoint could be written to {self.directory}: {error}. Make "
-                f"room there; training goes on. The latest checkpoint is {latest}.",
+                f"room there; training goes on. {self._name_latest()}",
                 stacklevel=2,
             )
             return
@@ -205,12 +204,17 @@ class Checkpoint(keras.callbacks.Callback):
         values = {name: float(value) for name, value in (logs or {}).items()}
         broken = [name for name, value in values.items() if not np.isfinite(value)]
         if broken:
-            latest = ([None] + self.paths())[-1]
             raise NonFiniteLoss(
                 f"Training stopped in epoch {self._epoch + 1}, step {step}: "
-                f"{', '.join(broken)} is not finite. Try a lower learning rate. The "
-                f"latest good checkpoint is {latest}."
+                f"{', '.join(broken)} is not finite. Try a lower learning rate. "
+                f"{self._name_latest()}"
             )
+
+    def _name_latest(self):
+        paths = self.paths()
+        if not paths:
+            return "There is no earlier checkpoint."
+        return f"The latest good checkpoint is {paths[-1]}."
 
     def _stop_if_asked(self, progress):
         if self._signal:

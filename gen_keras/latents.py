@@ -30,11 +30,16 @@ def interpolate(start, end, num_steps, spherical=False):
             f"{start.shape} and {end.shape}"
         )
     t = np.linspace(0, 1, num_steps)[:, None]
+    line = (1 - t) * start + t * end
     angle = _angle_between(start, end) if spherical else 0.0
     if np.sin(angle) < 1e-6:  # Parallel latents have a line, but no great circle.
-        return ((1 - t) * start + t * end).astype("float32")
+        return line.astype("float32")
+    # Directions turn, norms change evenly. Weighted sums of the latents themselves
+    # would go far out where two of unequal norms are almost opposite.
+    norms = [max(np.linalg.norm(latent), 1e-12) for latent in (start, end)]
     weights = np.sin((1 - t) * angle), np.sin(t * angle)
-    path = (weights[0] * start + weights[1] * end) / np.sin(angle)
+    path = weights[0] * start / norms[0] + weights[1] * end / norms[1]
+    path *= ((1 - t) * norms[0] + t * norms[1]) / np.sin(angle)
     return path.astype("float32")
 
 

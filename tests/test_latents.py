@@ -19,6 +19,14 @@ def test_great_circle_keeps_the_norm_and_turns_evenly():
     np.testing.assert_allclose(angles, np.pi / 12, rtol=1e-5)
 
 
+def test_great_circle_between_almost_opposite_latents_stays_near():
+    path = latents.interpolate(
+        np.array([1.0, 0.02]), np.array([-0.5, 0.0]), 9, spherical=True
+    )
+    norms = np.linalg.norm(path, axis=1)
+    np.testing.assert_allclose(norms, np.linspace(norms[0], 0.5, 9), rtol=1e-5)
+
+
 def test_parallel_latents_have_a_line():
     path = latents.interpolate(A, 2 * A, 3, spherical=True)
     np.testing.assert_allclose(path, [A, 1.5 * A, 2 * A])
