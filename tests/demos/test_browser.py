@@ -228,7 +228,7 @@ def test_a_real_digit_lands_on_the_plane(visit):
 
 
 def test_about_shows_the_package_and_its_data(visit):
-    from conftest import MARK
+    from tests.demos.conftest import MARK
 
     page = visit("/about")
     tree = page.get_by_role("img", name="Tree of generative models")

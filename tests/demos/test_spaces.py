@@ -9,7 +9,7 @@ import yaml
 
 spaces = pytest.importorskip("spaces")
 
-from conftest import ROOT  # noqa: E402
+from tests.demos.conftest import ROOT  # noqa: E402
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ WRONG = {
     "`owner`": {"owner": None},
     "no [[space]]": {"space": []},
     "no file demos/none.py": {"app_file": "demos/none.py"},
-    "no file gen_keras/presets/none.keras": {"presets": ["none"]},
+    "presets.toml has no [none]": {"presets": ["none"]},
     "`colorTo`": {"colorTo": "mauve"},
     "`short_description`": {"short_description": 61 * "x"},
     "at least 3.11": {"python_version": "3.10"},
@@ -43,6 +43,18 @@ def test_check_names_what_is_wrong(manifest, project, words):
     problems = spaces.check(manifest, project)
     assert len(problems) == 1
     assert words in problems[0]
+
+
+def test_a_preset_without_its_file(manifest, tmp_path):
+    for name, text in (
+        ("demos/app.py", ""),
+        ("gen_keras/presets/presets.toml", "[absent]"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    manifest["space"][0]["presets"] = ["absent"]
+    problems = spaces.check(manifest, tmp_path)
+    assert problems == ["gen-keras: there is no file gen_keras/presets/absent.keras."]
 
 
 def test_two_spaces_of_one_slug(manifest, project):
