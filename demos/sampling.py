@@ -421,7 +421,7 @@ def build():
         clearing = {"fn": clear_results, "outputs": results} | helpers.PRIVATE
 
         button.click(**drawing, api_name="sample").success(**clearing)
-        new_seed.click(draw_seed, None, seed, **helpers.PRIVATE).then(**again).then(
+        new_seed.click(draw_seed, None, seed, **helpers.PRIVATE).then(**again).success(
             **clearing
         )
         gr.on(
@@ -444,7 +444,7 @@ def build():
             "outputs": controls,
             "show_progress": "hidden",
         } | helpers.PRIVATE
-        preset.input(**showing).then(**again)
+        preset.input(**showing).success(**again)
         if choices:
             page.load(**showing).then(**again)
 

@@ -92,8 +92,11 @@ def check_space(manifest, slug, root):
         yield "the slug may have letters, digits, dots, hyphens, underscores."
     if not (root / space["app_file"]).is_file():
         yield f"there is no file {space['app_file']}."
+    table = tomllib.loads((root / PRESETS / "presets.toml").read_text("utf-8"))
     for name in space["presets"]:
-        if not (root / PRESETS / f"{name}.keras").is_file():
+        if name not in table:
+            yield f"presets.toml has no [{name}]."
+        elif not (root / PRESETS / f"{name}.keras").is_file():
             yield f"there is no file {PRESETS / name}.keras."
     for key in ("colorFrom", "colorTo"):
         if space.get(key, "gray") not in COLORS:

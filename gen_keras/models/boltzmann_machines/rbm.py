@@ -234,15 +234,15 @@ class RBM(GenerativeModel):
         )
         return ops.take(ops.convert_to_tensor(self.chains), index, axis=0)
 
-    def _hidden_probabilities(self, visible, scale=1.0):
-        return ops.sigmoid(scale * self._hidden_logits(visible))
+    def _hidden_probabilities(self, visible, scale=None):
+        return _scaled_sigmoid(self._hidden_logits(visible), scale)
 
     def _hidden_logits(self, visible):
         return ops.matmul(visible, self.kernel) + self.hidden_bias
 
-    def _visible_probabilities(self, hidden, scale=1.0):
+    def _visible_probabilities(self, hidden, scale=None):
         logits = ops.matmul(hidden, ops.transpose(self.kernel)) + self.visible_bias
-        return ops.sigmoid(scale * logits)
+        return _scaled_sigmoid(logits, scale)
 
     def _sample_bernoulli(self, probabilities):
         # XLA cannot compile TensorFlow's binomial distribution.
@@ -368,6 +368,10 @@ class RBM(GenerativeModel):
         return ops.reshape(visible, (-1, *self.visible_shape))
 
 
+def _scaled_sigmoid(logits, scale):
+    return ops.sigmoid(logits if scale is None else scale * logits)
+
+
 def compute_statistics(visible, hidden):
     """Returns the means of v h^T, v and h, whose differences are the gradients.
 
@@ -377,5 +381,6 @@ def compute_statistics(visible, hidden):
             sample have the same mean and less variance.
     """
     num_examples = ops.cast(ops.shape(visible)[0], hidden.dtype)
-    products = ops.matmul(ops.transpose(visible), hidden)
-    return products / num_examples, ops.mean(visible, 0), ops.mean(hidden, 0)
+    # The smaller factor is divided, not the product.
+    products = ops.matmul(ops.transpose(visible), hidden / num_examples)
+    return products, ops.mean(visible, 0), ops.mean(hidden, 0)
