@@ -52,8 +52,11 @@ benchmark: .venv/installed .venv-jax/installed .venv-torch/installed
 .venv/installed: requirements.txt pyproject.toml
 	$(call make_venv,.venv,-r requirements.txt)
 
+# A variable, since a comma would end the argument of `call`.
+JAX_PACKAGES = -e ".[jax,test]"
+
 .venv-jax/installed: pyproject.toml
-	$(call make_venv,.venv-jax,-e ".[jax,test]")
+	$(call make_venv,.venv-jax,$(JAX_PACKAGES))
 
 .venv-torch/installed: pyproject.toml
 	$(call make_venv,.venv-torch,torch==2.13.0 -e ".[test]")
