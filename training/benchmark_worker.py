@@ -206,6 +206,8 @@ def fixed_noise():
     import benchmark_loops as loops
     import keras
 
+    from gen_keras import backend
+
     def draw_uniform(shape, low=0.0, high=1.0, seed=None, key=None):
         waves = 0.5 + 0.5 * np.sin(np.arange(math.prod(shape)) * 1.7)
         values = np.float32(low + (high - low) * waves.reshape(shape))
@@ -215,7 +217,7 @@ def fixed_noise():
         return draw_uniform(shape, -1.7, 1.7)
 
     with contextlib.ExitStack() as stack:
-        for module in (loops, keras.random):
+        for module in (loops, backend):
             for name, draw in (("uniform", draw_uniform), ("normal", draw_normal)):
                 stack.enter_context(mock.patch.object(module, name, draw))
         yield

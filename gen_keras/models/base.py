@@ -40,8 +40,11 @@ class GenerativeModel(backend.Trainer):
         """One running mean for each of `metric_names`; Keras resets them each epoch."""
         return self.means
 
-    def update_metrics(self, logs, num_examples=1):
-        """Adds `logs`, means over `num_examples`, to the metrics; returns these."""
+    def update_metrics(self, logs, num_examples=None):
+        """Adds `logs`, means over `num_examples`, to the metrics; returns these.
+
+        `None` gives each batch the weight 1.
+        """
         for mean in self.means:
             mean.update_state(logs[mean.name], sample_weight=num_examples)
         return {mean.name: mean.result() for mean in self.means}

@@ -222,6 +222,8 @@ class RBM(GenerativeModel):
             hidden = self._sample_bernoulli(self._hidden_probabilities(visible))
             return self._sample_bernoulli(self._visible_probabilities(hidden))
 
+        if gibbs_steps == 1:
+            return gibbs_step(0, visible)
         return backend.fori_loop(0, gibbs_steps, gibbs_step, visible)
 
     def _draw_start(self, num_samples):
@@ -246,9 +248,7 @@ class RBM(GenerativeModel):
 
     def _sample_bernoulli(self, probabilities):
         # XLA cannot compile TensorFlow's binomial distribution.
-        uniform = keras.random.uniform(
-            ops.shape(probabilities), seed=self.seed_generator
-        )
+        uniform = backend.uniform(ops.shape(probabilities), seed=self.seed_generator)
         return ops.cast(uniform < probabilities, probabilities.dtype)
 
     # Training -------------------------------------------------------------------------
@@ -264,43 +264,32 @@ class RBM(GenerativeModel):
         if self.num_chains:
             self.chains.assign(negative)
 
-        # Each product with W once: this is where the time goes.
-        positive_logits = self._hidden_logits(positive)
-        negative_logits = self._hidden_logits(negative)
-        gradients = [
-            model - data
-            for data, model in zip(
-                compute_statistics(positive, ops.sigmoid(positive_logits)),
-                compute_statistics(negative, ops.sigmoid(negative_logits)),
-                strict=True,
-            )
-        ]
-        logs = self.compute_logs(positive, positive_logits, negative, negative_logits)
+        # Data and chains pass the products with W as one batch: they take the time.
+        visible, weights = join_phases(positive, negative)
+        hidden_logits = self._hidden_logits(visible)
         self.apply_gradients(
-            gradients,
+            compute_gradients(visible, ops.sigmoid(hidden_logits), weights),
             self.optimizer,
             [self.kernel, self.visible_bias, self.hidden_bias],
         )
-        return self.update_metrics(logs)
+        return self.update_metrics(self.compute_logs(visible, hidden_logits, weights))
 
     def test_step(self, data):
         """Returns the metrics for held-out data, with chains that start there."""
         visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         positive = self._flatten(visible)
         negative = self._run_chain(positive, self.gibbs_steps)
-        logs = self.compute_logs(
-            positive,
-            self._hidden_logits(positive),
-            negative,
-            self._hidden_logits(negative),
-        )
+        visible, weights = join_phases(positive, negative)
+        logs = self.compute_logs(visible, self._hidden_logits(visible), weights)
         return self.update_metrics(logs, num_examples=ops.shape(positive)[0])
 
-    def compute_logs(self, positive, positive_logits, negative, negative_logits):
+    def compute_logs(self, visible, hidden_logits, weights):
         """Returns the means of F(data) and of F(data) - F(chains)."""
-        data = ops.mean(self._free_energy(positive, positive_logits))
-        chains = ops.mean(self._free_energy(negative, negative_logits))
-        return {"free_energy": data, "free_energy_gap": data - chains}
+        free_energy = self._free_energy(visible, hidden_logits)
+        return {
+            "free_energy": ops.vdot(ops.relu(weights), free_energy),
+            "free_energy_gap": ops.vdot(weights, free_energy),
+        }
 
     # Densities ------------------------------------------------------------------------
 
@@ -372,15 +361,35 @@ def _scaled_sigmoid(logits, scale):
     return ops.sigmoid(logits if scale is None else scale * logits)
 
 
-def compute_statistics(visible, hidden):
-    """Returns the means of v h^T, v and h, whose differences are the gradients.
+def join_phases(positive, negative):
+    """Returns one batch of data and chains, and the weights 1 / n and -1 / m.
+
+    Args:
+        positive: Tensor of shape (n, num_visible), data.
+        negative: Tensor of shape (m, num_visible), the states of chains.
+    """
+    positive_weights, negative_weights = (
+        ops.ones_like(phase[:, 0]) / ops.cast(ops.shape(phase)[0], phase.dtype)
+        for phase in (positive, negative)
+    )
+    return (
+        ops.concatenate([positive, negative]),
+        ops.concatenate([positive_weights, -negative_weights]),
+    )
+
+
+def compute_gradients(visible, hidden, weights):
+    """Returns the gradients of sum_i weights_i F(v_i) with respect to W, b and c.
 
     Args:
         visible: Tensor of shape (batch, num_visible), 0 or 1.
         hidden: Tensor of shape (batch, num_hidden), p(h = 1 | v): these in place of a
             sample have the same mean and less variance.
+        weights: Tensor of shape (batch,).
     """
-    num_examples = ops.cast(ops.shape(visible)[0], hidden.dtype)
-    # The smaller factor is divided, not the product.
-    products = ops.matmul(ops.transpose(visible), hidden / num_examples)
-    return products, ops.mean(visible, 0), ops.mean(hidden, 0)
+    hidden = -weights[:, None] * hidden
+    return [
+        ops.matmul(ops.transpose(visible), hidden),
+        -ops.matmul(weights, visible),
+        ops.sum(hidden, axis=0),
+    ]

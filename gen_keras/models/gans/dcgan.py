@@ -297,4 +297,4 @@ class DCGAN(LatentSpace, GenerativeModel):
 
     def _draw_latents(self, num_samples):
         shape = (num_samples, self.latent_dim)
-        return keras.random.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
+        return backend.uniform(shape, -1.0, 1.0, seed=self.seed_generator)

@@ -340,7 +340,7 @@ class VAE(LatentSpace, GenerativeModel):
         return ops.sigmoid(outputs) if self.likelihood == "bernoulli" else outputs
 
     def _draw_noise(self, shape):
-        return keras.random.normal(shape, seed=self.seed_generator)
+        return backend.normal(shape, seed=self.seed_generator)
 
 
 def kl_from_standard_normal(mean, log_variance):
