@@ -232,6 +232,7 @@ def describe_preset(name):
     facts = {
         "Model": row["model"],
         "Training data": DATA.get(row["dataset"], row["dataset"]),
+        "Trained by": row["training"],
         "Licence": row["license"],
         "File": f"{entry.path.stat().st_size / 1e6:.2f} MB" if entry else "not here",
     }

@@ -370,7 +370,7 @@ def load_subject(config):
 
 def describe_command(config):
     """Returns the command line that gives this config."""
-    words = ["python", "training/evaluate.py"]
+    words = [f"KERAS_BACKEND={backend.NAME}", "python", "training/evaluate.py"]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if value != field.default:
@@ -427,6 +427,8 @@ def main(config):
         "wall_seconds": round(time.time() - start),
         "metrics": tidy(figures),
     }
+    if config.preset in presets.table():
+        result["training"] = presets.table()[config.preset]["training"]
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     print(text)
     # The published figures are those of the test images.

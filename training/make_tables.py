@@ -159,7 +159,7 @@ def make_figures_table(config):
     table = format_table(
         [header[i] for i in kept], [[r[i] for i in kept] for r in rows]
     )
-    return table + format_protocols(results)
+    return table + format_protocols(results) + format_training(results)
 
 
 TABLES = {"models": make_models_table, "figures": make_figures_table}
@@ -195,6 +195,16 @@ def format_protocols(results):
         for (metric, protocol), names in users.items()
     ]
     return "".join(["\n", *lines] if lines else [])
+
+
+def format_training(results):
+    """Returns a list of the commands that trained the presets."""
+    lines = [
+        f"- `{name}`: `{result['training']}`\n"
+        for name, result in results.items()
+        if "training" in result
+    ]
+    return "".join(["\nTrained by:\n\n", *lines] if lines else [])
 
 
 def format_figure(metrics, figure):

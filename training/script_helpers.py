@@ -62,11 +62,21 @@ def _options(field):
         on_by_default = argparse.BooleanOptionalAction
         return options | {"action": on_by_default if field.default else "store_true"}
     if field.default not in ("", 0):
-        options["help"] = f"{text} (default: {field.default})".strip()
+        options["help"] = f"{text} (default: {_as_text(field.default)})".strip()
     if field.metadata.get("choices"):
         return options | {"choices": field.metadata["choices"]}
-    metavar = {int: "N", float: "X", str: "TEXT"}[field.type]
-    return options | {"type": field.type, "metavar": metavar}
+    metavar = {int: "N", float: "X", str: "TEXT", tuple: "N,N"}[field.type]
+    kind = integers if field.type is tuple else field.type
+    return options | {"type": kind, "metavar": metavar}
+
+
+def integers(text):
+    """Returns the tuple of integers that a flag such as "200,200" gives."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def _as_text(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 @contextlib.contextmanager
@@ -160,7 +170,8 @@ def fit(model, images, config, sample_images, **options):
     checkpoint = callbacks.Checkpoint(config.log_dir)
     tensorboard = callbacks.TensorBoard(
         config.log_dir,
-        hparams={"backend": backend.NAME} | dataclasses.asdict(config),
+        hparams={"backend": backend.NAME}
+        | {name: _as_text(value) for name, value in vars(config).items()},
         images=sample_images,
         value_range=model.value_range,
         every=config.sample_every,

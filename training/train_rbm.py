@@ -23,7 +23,7 @@ from gen_keras.models import RBM
 class Config(SharedConfig):
     """Hyperparameters."""
 
-    epochs: int = flag(80, "epochs in total, those before --resume included")
+    epochs: int = flag(80, "epochs in total; the learning rate falls over all of them")
     batch_size: int = flag(100, "images a step")
     log_dir: str = flag("runs/rbm", "folder for checkpoints, TensorBoard, the model")
     learning_rate: float = flag(0.05, "of gradient ascent; falls linearly to 0")
@@ -47,7 +47,7 @@ def main(config):
             seed=config.seed,
         )
         if not config.from_preset:
-            model.initialize_visible_bias(images.images)
+            model.initialize_visible_bias(images.take(10_000).images)
         steps = config.epochs * (len(images) // config.batch_size)
         rate = keras.optimizers.schedules.PolynomialDecay(
             config.learning_rate, steps, end_learning_rate=0.0

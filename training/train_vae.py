@@ -25,15 +25,17 @@ from gen_keras.models.vaes.vae import LIKELIHOODS, NETWORKS
 class Config(SharedConfig):
     """Hyperparameters: the networks and optimizer of Burda et al., 2015, k = 1."""
 
-    epochs: int = flag(300, "epochs in total, those before --resume included")
+    epochs: int = flag(300, "epochs in total; the learning rate falls over all of them")
     batch_size: int = flag(100, "images a step")
     log_dir: str = flag("runs/vae", "folder for checkpoints, TensorBoard, the model")
     binarize: bool = flag(True, "draw 0 or 1 for each gray pixel anew at each step")
-    learning_rate: float = flag(1e-3, "of Adam, at the start; it decays to a hundredth")
+    learning_rate: float = flag(
+        1e-3, "of Adam, at the start; it falls along a cosine to 0"
+    )
     latent_dim: int = flag(50, "length of a latent vector")
     likelihood: str = flag("bernoulli", "of the pixels", choices=LIKELIHOODS)
     network: str = flag("dense", "kind of both networks", choices=tuple(NETWORKS))
-    hidden_dims: str = flag("200,200", "hidden layers of the encoder")
+    hidden_dims: tuple = flag((200, 200), "hidden layers of the encoder")
 
 
 def main(config):
@@ -48,13 +50,11 @@ def main(config):
             latent_dim=config.latent_dim,
             likelihood=config.likelihood,
             network=config.network,
-            hidden_dims=[int(units) for units in config.hidden_dims.split(",")],
+            hidden_dims=config.hidden_dims,
             seed=config.seed,
         )
         steps = config.epochs * (len(images) // config.batch_size)
-        rate = keras.optimizers.schedules.ExponentialDecay(
-            config.learning_rate, steps, 0.01
-        )
+        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
         model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
     binary = config.binarize and model.likelihood == "bernoulli"
     pictures = held_out.take(64).images

@@ -30,7 +30,7 @@ SMALL = {
         "ema_momentum": 0.9,
         "flip": True,
     },
-    "vae": {"hidden_dims": "8", "latent_dim": 2},
+    "vae": {"hidden_dims": (8,), "latent_dim": 2},
     "rbm": {"num_hidden": 8, "gibbs_steps": 1, "num_chains": 4},
 }
 RATES = {
@@ -241,7 +241,7 @@ def test_broken_training_stops_and_keeps_the_last_good_checkpoint(photos, tmp_pa
         ("rbm", {"max_images": -1}, "num_examples"),
         ("dcgan", {"image_size": 18}, "multiples of 4"),
         ("dcgan", {"ema_momentum": 2.0}, "ema_momentum"),
-        ("vae", {"network": "convolutional", "hidden_dims": "8"}, "hidden_dims"),
+        ("vae", {"network": "convolutional", "hidden_dims": (8,)}, "hidden_dims"),
         ("vae", {"epochs": 0}, "--epochs must be at least 1"),
         ("rbm", {"log_dir": "{file}/run"}, "{file}/run"),
     ],
