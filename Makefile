@@ -12,10 +12,14 @@ BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
 	tests/test_backend.py tests/test_callbacks.py tests/test_resume.py \
 	tests/test_latents.py tests/test_presets.py
 
+# What .venv has, unless the caller says otherwise.
+demo train: export KERAS_BACKEND ?= tensorflow
+
 .PHONY: demo test check format check-backends check-jax check-torch train benchmark
 
 # One thread a process: results on the CPU depend on the number of threads.
 test check-jax check-torch: export OMP_NUM_THREADS = 1
+test: export KERAS_BACKEND = tensorflow
 test check-jax check-torch: export TF_CPP_MIN_LOG_LEVEL = 3
 
 demo: .venv/installed

@@ -53,7 +53,7 @@ class Checkpoint(keras.callbacks.Callback):
             saved and restored too.
 
     Raises:
-        NonFiniteLoss: While training, if a metric is infinite or not a number. The
+        NonFiniteLoss: While training, if a metric or weight is not finite. The
             checkpoints on disk are then from before.
         Interrupted: While training, after Ctrl-C or SIGTERM.
 
@@ -139,18 +139,18 @@ class Checkpoint(keras.callbacks.Callback):
         if batch + 1 == self.params["steps"]:
             return  # `on_epoch_end` follows.
         step = self._first_step + batch + 1
+        asked = self._signal is not None  # Read once: it may come at any moment.
         overdue = time.monotonic() - self._last_save > self.seconds
-        if overdue or self._signal or step % self._CHECK_STEPS == 0:
+        if overdue or asked or step % self._CHECK_STEPS == 0:
             self._check(logs, step)
-        if overdue or self._signal:
-            self.save(Progress(self._epoch, step))
-        self._stop_if_asked(Progress(self._epoch, step))
+        if overdue or asked:
+            self._save_and_stop(Progress(self._epoch, step), asked)
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the state of a complete epoch."""
+        asked = self._signal is not None
         self._check(logs, self._first_step + self.params["steps"])
-        self.save(Progress(epoch + 1, 0))
-        self._stop_if_asked(Progress(epoch + 1, 0))
+        self._save_and_stop(Progress(epoch + 1, 0), asked)
 
     def on_train_end(self, logs=None):
         """Leaves signals to whom they belonged."""
@@ -165,8 +165,15 @@ class Checkpoint(keras.callbacks.Callback):
 
         A full disk gives a warning and training goes on: the next time may be better,
         and the last checkpoint is still there.
+
+        Returns:
+            Boolean, whether it was written.
+
+        Raises:
+            NonFiniteLoss: If a weight is not finite; nothing is written then.
         """
         backend.sync_state(self.model)
+        self._check_weights()
         self._last_save = time.monotonic()
         name = f"epoch_{progress.epoch:06d}_step_{progress.step:09d}.weights.h5"
         temporary = self.directory / "unfinished.weights.h5"
@@ -184,9 +191,10 @@ class Checkpoint(keras.callbacks.Callback):
                 f"room there; training goes on. {self._name_latest()}",
                 stacklevel=2,
             )
-            return
+            return False
         for old_path in self.paths()[: -self.keep]:
             old_path.unlink()
+        return True
 
     def _describe(self, progress):
         metrics = [
@@ -202,12 +210,24 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _check(self, logs, step):
         values = {name: float(value) for name, value in (logs or {}).items()}
-        broken = [name for name, value in values.items() if not np.isfinite(value)]
-        if broken:
+        self._stop_if_broken(
+            [name for name, value in values.items() if not np.isfinite(value)],
+            f"epoch {self._epoch + 1}, step {step}",
+        )
+
+    def _check_weights(self):
+        # The last update before a checkpoint shows in no loss yet.
+        weights = {v.path: keras.ops.convert_to_numpy(v) for v in self.model.weights}
+        self._stop_if_broken(
+            [path for path, value in weights.items() if not np.isfinite(value).all()],
+            f"epoch {self._epoch + 1}",
+        )
+
+    def _stop_if_broken(self, names, place):
+        if names:
             raise NonFiniteLoss(
-                f"Training stopped in epoch {self._epoch + 1}, step {step}: "
-                f"{', '.join(broken)} is not finite. Try a lower learning rate. "
-                f"{self._name_latest()}"
+                f"Training stopped in {place}: {names[0]} is not finite. Try a "
+                f"lower learning rate. {self._name_latest()}"
             )
 
     def _name_latest(self):
@@ -216,11 +236,14 @@ class Checkpoint(keras.callbacks.Callback):
             return "There is no earlier checkpoint."
         return f"The latest good checkpoint is {paths[-1]}."
 
-    def _stop_if_asked(self, progress):
-        if self._signal:
+    def _save_and_stop(self, progress, asked):
+        saved = self.save(progress)
+        if asked:
             raise Interrupted(
                 f"Saved after epoch {progress.epoch}, step {progress.step} in "
                 f"{self.directory}."
+                if saved
+                else f"Nothing could be saved now. {self._name_latest()}"
             )
 
     def _on_signal(self, number, frame):

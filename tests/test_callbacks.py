@@ -135,7 +135,8 @@ def test_other_callbacks_are_remembered(tmp_path):
     assert (three.wait, three.best) == (one.wait, one.best)
 
 
-def test_nan_stops_training_and_keeps_the_last_good_checkpoint(tmp_path):
+@pytest.mark.parametrize("step", [2, 4])  # After the last step no loss tells of it.
+def test_nan_stops_training_and_keeps_the_last_good_checkpoint(step, tmp_path):
     model = make_gan()
     fit(model, 1, tmp_path)
 
@@ -146,7 +147,7 @@ def test_nan_stops_training_and_keeps_the_last_good_checkpoint(tmp_path):
     if backend.NAME == "jax":  # The weights are elsewhere while JAX trains.
         poison, do_poison = lambda: (backend.sync_state(model), do_poison()), poison
     with pytest.raises(callbacks.NonFiniteLoss, match="epoch_000001.*step_000000000"):
-        fit(model, 3, tmp_path, StopAt(2, poison))
+        fit(model, 3, tmp_path, StopAt(step, poison))
     restored = make_gan()
     assert callbacks.Checkpoint(tmp_path).restore(restored) == (1, 0)
     assert all(np.isfinite(w).all() for w in restored.get_weights())
@@ -164,6 +165,18 @@ def test_a_full_disk_warns_and_training_goes_on(tmp_path, monkeypatch):
         fit(model, 3, tmp_path)
     assert int(model.critic_optimizer.iterations) == 12
     assert len(callbacks.Checkpoint(tmp_path).paths()) == 1
+
+
+def test_stopping_on_a_full_disk_does_not_claim_to_have_saved(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ToyGAN, "save_weights", fail)
+    with (
+        pytest.warns(UserWarning, match="Make room"),
+        pytest.raises(callbacks.Interrupted, match="Nothing could be saved"),
+    ):
+        fit(make_gan(), 3, tmp_path, StopAt(2, interrupt))
 
 
 def test_tensorboard_logs(tmp_path):

@@ -589,6 +589,9 @@ else:
                 if channels > 1
                 else [nn.Unflatten(1, (*size, channels))]
             )
+        if kind == "Cropping2D":
+            (_, bottom), (_, right) = layer.cropping
+            return [nn.ZeroPad2d((0, -right, 0, -bottom))]
         simple = {
             "BatchNormalization": lambda: nn.BatchNorm2d(
                 layer.gamma.shape[0], eps=1e-5

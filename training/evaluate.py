@@ -34,7 +34,7 @@ import time
 
 import keras
 import numpy as np
-from script_helpers import flag, one_line_errors, parse_flags
+from script_helpers import flag, one_line_errors, parse_flags, print_devices
 
 from gen_keras import backend, datasets, metrics, presets
 
@@ -246,9 +246,10 @@ class Evaluation:
 
         return (
             f"{len(self.samples):,} samples, Euclidean distance of pixels in [0, 1] to "
-            f"the nearest of {len(train):,} training images. A copy is nearer than the "
-            "copy_threshold, the 1st percentile of the distance from a training image "
-            f"to the nearest other one. real_images: the same of {self.num_real}.",
+            f"the nearest of {len(train):,} training images. A copy is at most the "
+            "copy_threshold away, the 1st percentile of the distance from a training "
+            "image to the nearest other one. real_images: the same of "
+            f"{self.num_real}.",
             score(self.samples)
             | {
                 "copy_threshold": threshold,
@@ -409,6 +410,7 @@ def tidy(value):
 def main(config):
     """Measures the model, writes the JSON if it has a place, and returns it."""
     start = time.time()
+    print_devices()
     with one_line_errors():
         model, dataset = load_subject(config)
         protocol, figures = Evaluation(model, dataset, config).run()

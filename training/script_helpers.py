@@ -28,6 +28,7 @@ class Config:
         "mnist", "mnist, emoji, fashion_mnist, cifar10, folder:PATH or PATH.npz"
     )
     image_size: int = flag(0, "side of the images, for emoji and folders")
+    channels: int = flag(0, "1 (gray), 3 or 4 of the images of folders; 0: 3")
     max_images: int = flag(0, "train on the first so many images; 0: on all")
     epochs: int = flag(10, "epochs in total, those before --resume included")
     batch_size: int = flag(64, "images a step")
@@ -89,16 +90,21 @@ def setup(config):
         _check(config)
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
-        devices = backend.devices()
-        print(f"Backend: {backend.NAME}. Devices: {', '.join(devices)}.")
-        if devices == ["CPU"]:
-            print("Warning: no GPU was found; training on the CPU is slow; see README.")
+        print_devices()
         with (
             backend.data_parallel()
             if config.data_parallel
             else contextlib.nullcontext()
         ):
             yield
+
+
+def print_devices():
+    """Prints backend and devices, with a warning where there is no accelerator."""
+    devices = backend.devices()
+    print(f"Backend: {backend.NAME}. Devices: {', '.join(devices)}.")
+    if devices == ["CPU"]:
+        print("Warning: no GPU was found; this is slow on the CPU; see README.")
 
 
 def _check(config):
@@ -122,7 +128,8 @@ def _check(config):
 
 def load_images(config, value_range, split="train"):
     """Returns the data set that the flags name."""
-    options = {"image_size": config.image_size} if config.image_size else {}
+    names = [name for name in ("image_size", "channels") if getattr(config, name)]
+    options = {name: getattr(config, name) for name in names}
     images = datasets.load(config.dataset, split, value_range, **options)
     if split != "train":
         return images
@@ -136,11 +143,20 @@ def load_images(config, value_range, split="train"):
     return images
 
 
+def first_images(images, count, max_bytes=2**28):
+    """Returns the first `count` images as an array, fewer if they are too large."""
+    largest = max(max_bytes // (4 * math.prod(images.image_shape)), 1)
+    return images.take(min(count, largest)).images
+
+
 def make_model(config, model_class, **arguments):
     """Returns a new model, or the trained one that --from-preset names."""
     if not config.from_preset:
         return model_class(**arguments)
-    model = model_class.from_preset(config.from_preset)
+    trained = model_class.from_preset(config.from_preset)
+    # Built anew for the seed and the precision of this run.
+    model = type(trained).from_config(trained.get_config() | {"seed": config.seed})
+    model.set_weights(trained.get_weights())
     for name in ("image_shape", "visible_shape"):
         if name in arguments and getattr(model, name) != arguments[name]:
             raise ValueError(

@@ -17,7 +17,7 @@ import pathlib
 
 import keras
 from keras import layers
-from script_helpers import flag, parse_flags
+from script_helpers import flag, parse_flags, print_devices
 
 from gen_keras import datasets
 
@@ -72,6 +72,7 @@ def build_augmentation():
 
 def main(config):
     """Trains the classifier, saves it in `log_dir` and returns it."""
+    print_devices()
     keras.utils.set_random_seed(config.seed)
     train, validation = (
         datasets.load("mnist", split).take(config.max_images or 60000)

@@ -13,7 +13,15 @@ import keras
 import numpy as np
 from keras import ops
 from script_helpers import Config as SharedConfig
-from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+from script_helpers import (
+    first_images,
+    fit,
+    flag,
+    load_images,
+    make_model,
+    parse_flags,
+    setup,
+)
 
 from gen_keras import datasets
 from gen_keras.models import RBM
@@ -47,14 +55,14 @@ def main(config):
             seed=config.seed,
         )
         if not config.from_preset:
-            model.initialize_visible_bias(images.take(10_000).images)
+            model.initialize_visible_bias(first_images(images, 10_000))
         steps = config.epochs * (len(images) // config.batch_size)
         rate = keras.optimizers.schedules.PolynomialDecay(
             config.learning_rate, steps, end_learning_rate=0.0
         )
         model.compile(keras.optimizers.SGD(rate))
     rng = np.random.default_rng(config.seed)
-    validation = datasets.binarize(held_out.take(5000).images, rng)
+    validation = datasets.binarize(first_images(held_out, 5000), rng)
     fit(
         model,
         images,

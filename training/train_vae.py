@@ -14,7 +14,15 @@ import dataclasses
 import keras
 import numpy as np
 from script_helpers import Config as SharedConfig
-from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+from script_helpers import (
+    first_images,
+    fit,
+    flag,
+    load_images,
+    make_model,
+    parse_flags,
+    setup,
+)
 
 from gen_keras import datasets
 from gen_keras.models import VAE
@@ -58,7 +66,7 @@ def main(config):
         model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
     binary = config.binarize and model.likelihood == "bernoulli"
     pictures = held_out.take(64).images
-    validation = held_out.take(5000).images
+    validation = first_images(held_out, 5000)
     if binary:
         validation = datasets.binarize(validation, np.random.default_rng(config.seed))
     fit(

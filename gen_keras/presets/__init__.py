@@ -37,8 +37,6 @@ def load(name):
     Raises:
         ValueError: If there is neither such a preset nor such a file.
     """
-    import gen_keras.models  # noqa: F401  # Registers the classes.
-
     is_file = str(name).endswith(".keras")
     file = pathlib.Path(name) if is_file else path(name)
     if not file.is_file():

@@ -213,8 +213,17 @@ def test_fine_tuning_refuses_what_does_not_fit(photos, finished, tmp_path):
 @each_script
 def test_bfloat16(name, photos, tmp_path):
     model = run(name, photos, tmp_path, precision="mixed_bfloat16", epochs=1)
-    if name == "dcgan":
-        assert model.generator.layers[1].compute_dtype == "bfloat16"
+    if name == "rbm":
+        images = np.random.default_rng(0).integers(0, 2, (4, 16, 16, 3))
+        kernel, bias = map(
+            keras.ops.convert_to_numpy, (model.kernel, model.hidden_bias)
+        )
+        logits = images.reshape(4, -1) @ kernel + bias
+        error = keras.ops.convert_to_numpy(model(images)) - 1 / (1 + np.exp(-logits))
+        assert 1e-5 < np.abs(error).max() < 1e-2
+    else:
+        network = model.generator if name == "dcgan" else model.encoder
+        assert network.layers[2].compute_dtype == "bfloat16"
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
     for tag in model.metric_names:
         assert np.isfinite([event.value for event in events_of(tmp_path).Scalars(tag)])

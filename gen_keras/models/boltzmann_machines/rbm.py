@@ -240,11 +240,18 @@ class RBM(GenerativeModel):
         return _scaled_sigmoid(self._hidden_logits(visible), scale)
 
     def _hidden_logits(self, visible):
-        return ops.matmul(visible, self.kernel) + self.hidden_bias
+        return self._multiply(visible, self.kernel) + self.hidden_bias
 
     def _visible_probabilities(self, hidden, scale=None):
-        logits = ops.matmul(hidden, ops.transpose(self.kernel)) + self.visible_bias
-        return _scaled_sigmoid(logits, scale)
+        product = self._multiply(hidden, ops.transpose(self.kernel))
+        return _scaled_sigmoid(product + self.visible_bias, scale)
+
+    def _multiply(self, units, weights):
+        # Products in the precision of the policy; units are 0 or 1, so exact in any.
+        product = ops.matmul(
+            ops.cast(units, self.compute_dtype), ops.cast(weights, self.compute_dtype)
+        )
+        return ops.cast(product, self.variable_dtype)
 
     def _sample_bernoulli(self, probabilities):
         # XLA cannot compile TensorFlow's binomial distribution.

@@ -13,6 +13,8 @@ References:
     Generative Adversarial Networks, 2015. https://arxiv.org/abs/1511.06434
 """
 
+import math
+
 import keras
 from keras import layers, ops
 
@@ -27,21 +29,20 @@ def build_generator(
 ):
     """Returns a model: (batch, latent_dim) to (batch, *image_shape) in [-1, 1].
 
-    Each stage doubles height and width and halves the filters; the last hidden one
-    has `base_filters`. At 64 x 64 these are 1024, 512, 256, 128, as in figure 1.
+    Each stage doubles height and width, less one where that gives an odd number, and
+    halves the filters; the last hidden one has `base_filters`. At 64 x 64 these are
+    1024, 512, 256, 128, as in figure 1.
     """
-    height, width, channels = image_shape
-    num_stages = count_stages(image_shape)
-    filters = base_filters * 2 ** (num_stages - 1)
-    start = (height // 2**num_stages, width // 2**num_stages, filters)
+    sizes = stage_sizes(image_shape)[:0:-1]
+    filters = base_filters * 2 ** (len(sizes) - 1)
 
     inputs = keras.Input((latent_dim,))
     x = layers.Dense(
-        start[0] * start[1] * start[2], use_bias=False, kernel_initializer=_normal()
+        math.prod(sizes[0]) * filters, use_bias=False, kernel_initializer=_normal()
     )(inputs)
-    x = layers.Reshape(start)(x)
+    x = layers.Reshape((*sizes[0], filters))(x)
     x = layers.ReLU()(_normalize(x))
-    for _ in range(num_stages - 1):
+    for height, width in sizes[1:]:
         filters //= 2
         x = layers.Conv2DTranspose(
             filters,
@@ -51,10 +52,12 @@ def build_generator(
             use_bias=False,
             kernel_initializer=_normal(),
         )(x)
+        if height % 2 or width % 2:
+            x = layers.Cropping2D(((0, height % 2), (0, width % 2)))(x)
         x = layers.ReLU()(_normalize(x))
     # Not normalized: the images need their own mean and scale.
     x = layers.Conv2DTranspose(
-        channels, kernel_size, 2, "same", kernel_initializer=_normal()
+        image_shape[-1], kernel_size, 2, "same", kernel_initializer=_normal()
     )(x)
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, images, name="generator")
@@ -63,7 +66,7 @@ def build_generator(
 def build_discriminator(image_shape=(64, 64, 3), base_filters=128, kernel_size=5):
     """Returns a model: (batch, *image_shape) in [-1, 1] to logits (batch, 1)."""
     inputs = x = keras.Input(image_shape)
-    for stage in range(count_stages(image_shape)):
+    for stage in range(len(stage_sizes(image_shape)) - 1):
         first = stage == 0
         x = layers.Conv2D(
             base_filters * 2**stage,
@@ -81,24 +84,27 @@ def build_discriminator(image_shape=(64, 64, 3), base_filters=128, kernel_size=5
     return keras.Model(inputs, logits, name="discriminator")
 
 
-def count_stages(image_shape):
-    """Returns how often both sides can be halved before one is odd or less than 8.
+def stage_sizes(image_shape):
+    """Returns (height, width) of the images and after each halving, rounded up.
+
+    The last has a side of at most 5: from 64 it is 4, as in figure 1; from 28 the sizes
+    are 28, 14, 7, 4.
 
     Raises:
         ValueError: If a side is no multiple of 4 or not from 16 to 128, or if there
             are not 1 to 4 channels.
     """
-    height, width, channels = image_shape
-    sides_fit = all(side % 4 == 0 and 16 <= side <= 128 for side in (height, width))
+    *size, channels = image_shape
+    sides_fit = all(side % 4 == 0 and 16 <= side <= 128 for side in size)
     if not sides_fit or not 1 <= channels <= 4:
         raise ValueError(
             "`image_shape` must be (height, width, channels) with multiples of 4 from "
             f"16 to 128 and 1 to 4 channels. Received: {tuple(image_shape)}"
         )
-    num_stages = 0
-    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 8:
-        height, width, num_stages = height // 2, width // 2, num_stages + 1
-    return num_stages
+    sizes = [tuple(size)]
+    while min(sizes[-1]) > 5:
+        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+    return sizes
 
 
 def _normal():
