@@ -95,7 +95,7 @@ if NAME == "tensorflow":
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = fn(x)
-        return tape.gradient(y, x)
+        return tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _apply(optimizer, gradients, variables):
         # Keras sums the gradients of all replicas; the loss is a mean over the batch.

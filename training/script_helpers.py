@@ -235,9 +235,11 @@ To look at it: python training/sample.py {path}""")
 
 
 def _describe(model, images, config):
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            layer.summary()
+    networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    for network in networks:
+        network.summary()
+    for weight in [] if networks else model.trainable_variables:
+        print(f"{weight.name}: {tuple(weight.shape)}")
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     steps = len(images) // config.batch_size
     print(

@@ -298,6 +298,10 @@ class VAE(LatentSpace, GenerativeModel):
     @backend.compiled
     def _compute_bounds(self, images, num_samples):
         """Returns log mean w and mean log w of the weights w = p(x, z) / q(z | x)."""
+        if num_samples < 1:
+            raise ValueError(
+                f"`num_samples` must be at least 1. Received: {num_samples}"
+            )
         mean, log_variance = self.encode(images)
         # As many samples at once as keep the decoder's output small.
         chunk = max(n for n in range(1, 51) if num_samples % n == 0)
