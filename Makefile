@@ -23,7 +23,8 @@ test: export KERAS_BACKEND = tensorflow
 test check-jax check-torch: export TF_CPP_MIN_LOG_LEVEL = 3
 
 demo: .venv/installed
-	.venv/bin/python demos/app.py --port $(PORT) $(if $(MODEL),--model "$(MODEL)")
+	.venv/bin/python demos/app.py --port $(PORT) $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(DATASET),--dataset "$(DATASET)")
 
 test: .venv/installed
 	.venv/$(PYTEST)

@@ -62,7 +62,7 @@ MODELS = (
         "Boltzmann machines",
         "Visible and hidden units with an energy, trained and sampled by Gibbs steps.",
         "Sampling",
-        "Hinton, 2002; Tieleman, 2008",
+        "Tieleman, 2008",
         "https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf",
         "Restricted Boltzmann machines: contrastive divergence, deep belief networks",
     ),
@@ -196,23 +196,25 @@ def wrap_svg(name, width, height, parts):
 # Models and presets -----------------------------------------------------------------
 
 
-def list_models():
+def list_models(alone=False):
     """Returns HTML: each model with its page, file, paper and lecture topic."""
-    rows = "".join(describe_model(model) for model in MODELS)
+    rows = "".join(describe_model(model, alone) for model in MODELS)
     return f'<div class="models">{rows}</div>'
 
 
-def describe_model(model):
-    """Returns HTML: one model."""
-    path = helpers.PAGES[model.page]
+def describe_model(model, alone=False):
+    """Returns HTML: one model; `alone`, there are no other pages to link to."""
+    page = model.page
+    if not alone:
+        page = f'<a href=".{helpers.PAGES[page]}">{page}</a>'
     topic = html.escape(model.lecture)
     if model.lecture_url:
-        topic = f'<a href="{model.lecture_url}">{topic}</a>'
+        topic += f' (<a href="{model.lecture_url}">CS231n, lecture 13</a>)'
     source = (helpers.ROOT / model.file).read_text("utf-8")
     return f"""
 <section aria-label="{model.name}"><h3>{model.name}</h3>
 <p>{html.escape(model.idea)}</p>
-<dl><dt>Page</dt><dd><a href=".{path}">{model.page}</a></dd>
+<dl><dt>Page</dt><dd>{page}</dd>
 <dt>Paper</dt><dd><a href="{model.url}">{html.escape(model.paper)}</a></dd>
 <dt>Lecture topic</dt><dd>{topic}</dd></dl>
 <details><summary>{model.file}</summary>
@@ -232,7 +234,6 @@ def describe_preset(name):
     facts = {
         "Model": row["model"],
         "Training data": DATA.get(row["dataset"], row["dataset"]),
-        "Trained by": row["training"],
         "Licence": row["license"],
         "File": f"{entry.path.stat().st_size / 1e6:.2f} MB" if entry else "not here",
     }
@@ -245,8 +246,16 @@ def describe_preset(name):
     return f"""
 <section class="card" aria-label="{html.escape(row["title"])}">
 <h3>{html.escape(row["title"])}</h3><p>{html.escape(row["description"])}</p>
-<dl>{lines}</dl>{describe_protocol(results)}
+<dl>{lines}</dl>{describe_training(row)}{describe_protocol(results)}
 <code>{row["model"]}.from_preset("{name}")</code></section>"""
+
+
+def describe_training(row):
+    """Returns HTML: the command that trained a preset, folded."""
+    command = html.escape(row["training"])
+    if not command:
+        return ""
+    return f"<details><summary>Trained by</summary><code>{command}</code></details>"
 
 
 def list_figures(metrics):
@@ -336,8 +345,8 @@ def read_results(name):
 # Page -------------------------------------------------------------------------------
 
 
-def build():
-    """Returns the page."""
+def build(alone=False):
+    """Returns the page; `alone`, it is the only one of its app."""
     with gr.Blocks(title="About") as page:
         helpers.title(
             "About",
@@ -345,7 +354,7 @@ def build():
             "trained by its own step, each with weights to try here.",
         )
         show("The family tree", draw_taxonomy())
-        show("Models", list_models())
+        show("Models", list_models(alone))
         show("Presets", list_presets())
         show(
             "Data",
@@ -364,7 +373,7 @@ def show(heading, content):
     )
 
 
-demo = build()
+demo = build(alone=__name__ == "__main__")
 
 if __name__ == "__main__":
     helpers.serve_page("About", demo)

@@ -29,9 +29,10 @@ def warm_up():
             sampling.sample(entry.name)
             if entry is latent_space.find_entry():
                 latent_space.draw_plane()
-    for dataset in {entry.dataset for entry in helpers.entries().values()} - {None}:
-        with _reported(dataset):
-            helpers.training_images(dataset)
+    for entry in helpers.entries().values():
+        if entry.dataset:
+            with _reported(entry.dataset):
+                helpers.training_images(entry.dataset, entry.image_shape)
 
 
 class _reported:

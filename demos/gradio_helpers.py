@@ -24,12 +24,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import gradio as gr  # noqa: E402
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from gradio.utils import get_upload_folder  # noqa: E402
 from keras import ops  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 
 from gen_keras import datasets, image_grids, presets  # noqa: E402
+from gen_keras.models.base import GenerativeModel  # noqa: E402
 
 MAX_IMAGES = 64
 MAX_SEED = 2**31 - 1
@@ -94,7 +96,7 @@ class Entry:
         """Whether there are latents to walk between."""
         return hasattr(self.model, "sample_latents")
 
-    def draw(self, indices, seed, strength=1.0, gibbs_steps=500):
+    def draw(self, indices, seed, strength=1.0, gibbs_steps=200):
         """Returns `(images, latents)` of the samples at `indices`.
 
         Args:
@@ -181,17 +183,23 @@ def read_entry(path, name=None, dataset=None):
     """Returns the `Entry` of a `.keras` file, read without loading its weights.
 
     Raises:
-        ValueError: If there is no such file, or it holds no Keras model.
+        ValueError: If there is no such file, or it holds no model of this package.
     """
     path = pathlib.Path(path)
     try:
         with zipfile.ZipFile(path) as file:
             saved = json.loads(file.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        model_class = keras.saving.get_registered_object(saved["registered_name"])
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"The model must be a .keras file that can be read. Received: {path} "
             f"({error})"
         ) from error
+    if not (inspect.isclass(model_class) and issubclass(model_class, GenerativeModel)):
+        raise ValueError(
+            "The model must be one of gen_keras, saved whole by `model.save`. "
+            f"Received: {path} (it holds a {saved['class_name']})"
+        )
     row = presets.table().get(name, {})
     return Entry(
         name=name or "own",
@@ -210,8 +218,16 @@ def add_model(path, dataset=None):
         path: Path of a `.keras` file. It is loaded, so it must be one you trust.
         dataset: String or `None`, its training data as for `datasets.load`. By
             default the shipped data of its image shape.
+
+    Raises:
+        ValueError: If there is no such file, or its model draws no images.
     """
     entry = read_entry(path, dataset=dataset)
+    if len(entry.image_shape or ()) != 3:
+        raise ValueError(
+            "The model must draw images (height, width, channels). "
+            f"Received: {path} (it draws {entry.image_shape})"
+        )
     by_shape = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
     entry.dataset = dataset or by_shape.get(entry.image_shape)
     others = {name: e for name, e in entries().items() if name != "own"}
@@ -254,16 +270,21 @@ class TrainingImages:
 
     Args:
         name: String, a data set as for `datasets.load`.
+        image_shape: Tuple, height, width and channels to which the images of a folder
+            are brought; `None` takes them as they are.
     """
 
-    def __init__(self, name):
-        train = datasets.load(name, split="train")
+    def __init__(self, name, image_shape=None):
+        options = {}
+        if image_shape:
+            options = {"image_size": image_shape[:2], "channels": image_shape[2]}
+        train = datasets.load(name, split="train", **options)
         self.image_shape = tuple(train.image_shape)
         self.rows = _to_bytes(train)
         self.squares = np.concatenate(
             [np.square(part, dtype="float32").sum(axis=1) for part in self._parts()]
         )
-        self.reference = self._measure_unseen(name)
+        self.reference = self._measure_unseen(name, options)
 
     def nearest(self, image, count=5):
         """Returns `(images, distances)` of the training images nearest to `image`.
@@ -281,9 +302,12 @@ class TrainingImages:
         distances = np.sqrt(np.square(difference).mean(axis=1))
         return self.rows[order].reshape(-1, *self.image_shape), distances
 
-    def _measure_unseen(self, name):
+    def _measure_unseen(self, name, options):
         # How far real images that no model was trained on lie from the nearest one.
-        unseen = datasets.load(name, split="validation")
+        try:
+            unseen = datasets.load(name, split="validation", **options)
+        except FileNotFoundError:  # A small folder may have no such images.
+            return None
         if not len(unseen):
             return None
         queries = _to_bytes(unseen.take(min(100, len(unseen)))).astype("float32")
@@ -314,14 +338,20 @@ _training_lock = threading.Lock()
 
 
 @functools.cache
-def _training_images(name):
-    return TrainingImages(name)
+def _training_images(*args):
+    return TrainingImages(*args)
 
 
-def training_images(name):
-    """Returns the `TrainingImages` of a data set, read once."""
+def training_images(name, image_shape=None):
+    """Returns the `TrainingImages` of a data set, read once.
+
+    Args:
+        name: String, see `TrainingImages`.
+        image_shape: Tuple or `None`, used for a folder only: other data have a shape.
+    """
+    is_folder = name.startswith("folder:")
     with _training_lock:
-        return _training_images(name)
+        return _training_images(name, image_shape if is_folder else None)
 
 
 # Checks -----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ TILES = 20
 SCALE = 2  # Pixels of the picture for each pixel of an image.
 LIMIT = 3.0  # 99.7 % of each latent's prior lies between -3 and 3.
 NORMAL = statistics.NormalDist()
+DIGIT_SHAPE = (28, 28, 1)
 MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
 DRAWING_PAD = """
 <div class="pad"><div class="pad-head"><span>Draw a digit</span>
@@ -140,7 +141,12 @@ def place(image):
     """Returns the outputs of `encode` for uint8 pixels (height, width), light ink."""
     entry = to_entry()
     low, high = entry.model.value_range
-    shape = entry.model.image_shape
+    shape = entry.image_shape
+    if shape != DIGIT_SHAPE:
+        raise helpers.complain(
+            "Only a model of 28×28 pixels in gray can encode a digit. "
+            f"This one has images of {'×'.join(map(str, shape))}."
+        )
     pixels = low + (high - low) * image.reshape(1, *shape).astype("float32") / 255
     with entry.lock:
         mean, log_variance = (
@@ -217,8 +223,8 @@ def example_digits():
 def click_plane(event: gr.SelectData):
     """Returns the latents at the pixel that was clicked."""
     x, y = event.index
-    side = TILES * 28 * SCALE
-    return [round(value, 2) for value in to_latent(x / side, y / side)]
+    plane = draw_plane()
+    return [round(z, 2) for z in to_latent(x / plane.width, y / plane.height)]
 
 
 @helpers.guarded

@@ -9,7 +9,7 @@ import numpy as np
 
 DEFAULT_SEED = 0
 DEFAULT_COUNT = 16
-DEFAULT_STEPS = 500
+DEFAULT_STEPS = 200  # More look no better: the chains go on from those of training.
 MAX_STEPS = 2000
 MAX_FRAMES = 32
 TOOLS = ("walk", "arithmetic", "nearest")
@@ -138,8 +138,10 @@ def nearest(
     image = entry.draw(helpers.to_rows([index], "Sample"), *settings)[0][0]
     training = find_training_images(entry, image)
     neighbours, distances = training.nearest(image)
-    captions = [f"Sample {index:.0f}", *(f"{distance:.3f}" for distance in distances)]
-    pictures = helpers.to_gallery([image, *neighbours], captions)
+    captions = [f"distance {distance:.3f}" for distance in distances]
+    pictures = helpers.to_gallery(
+        [image, *neighbours], [f"Sample {index:.0f}", *captions]
+    )
     return pictures, judge_distance(distances[0], training.reference)
 
 
@@ -182,7 +184,7 @@ def find_training_images(entry, image):
             "The training images of this model are not known. Start the app with "
             "--dataset NAME."
         )
-    training = helpers.training_images(entry.dataset)
+    training = helpers.training_images(entry.dataset, entry.image_shape)
     if training.image_shape != image.shape:
         raise helpers.complain(
             f"The images of {entry.dataset} have another shape than the samples: "

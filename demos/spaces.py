@@ -88,6 +88,10 @@ def check_space(manifest, slug, root):
         if not space.get(key):
             yield f"`{key}` is missing."
             return
+    for key in ("include", "requirements"):
+        if not isinstance(manifest.get("bundle", {}).get(key), list):
+            yield f"`{key}` of [bundle] must be a list."
+            return
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", slug):
         yield "the slug may have letters, digits, dots, hyphens, underscores."
     if not (root / space["app_file"]).is_file():
@@ -103,9 +107,9 @@ def check_space(manifest, slug, root):
             yield f"`{key}` must be one of {', '.join(COLORS)}."
     if len(space.get("short_description", "")) > MAX_DESCRIPTION:
         yield f"`short_description` has more than {MAX_DESCRIPTION} characters."
-    version = tuple(int(part) for part in str(space["python_version"]).split("."))
-    if version < (3, 11):
-        yield "`python_version` must be at least 3.11."
+    version = re.fullmatch(r"(\d+)\.(\d+)", str(space.get("python_version")))
+    if not version or tuple(map(int, version.groups())) < (3, 11):
+        yield '`python_version` must be at least 3.11, as in "3.12".'
     if "api_name" not in space["smoke"]:
         yield "`smoke` lacks `api_name`."
     for path in list_files(manifest, slug, root):

@@ -20,6 +20,7 @@ title = "DCGAN, emoji"
 description = "Not trained."
 paper = ""
 url = ""
+training = ""
 license = "CC BY 4.0"
 """
 

@@ -127,7 +127,10 @@ def test_nearest_training_images(client, preset):
     pictures, text = client.predict(preset, 1, 2, 1.0, 3, api_name="/nearest")
     assert len(pictures) == 6
     np.testing.assert_array_equal(read(pictures[0]["image"]), image)
-    distances = [float(picture["caption"]) for picture in pictures[1:]]
+    distances = [
+        float(picture["caption"].removeprefix("distance ")) for picture in pictures[1:]
+    ]
+    assert pictures[1]["caption"].startswith("distance ")
     assert distances == sorted(distances)
     assert 0 < distances[0] < 1
     assert f"{distances[0]:.3f}" in text

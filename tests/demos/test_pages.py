@@ -1,5 +1,9 @@
 """What the pages compute, without a server."""
 
+import shlex
+import subprocess
+
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +25,38 @@ def test_places_on_the_plane_are_quantiles():
         place = latent_space.to_fractions(latent)
         assert latent_space.to_latent(*place) == pytest.approx(latent, abs=1e-6)
     assert latent_space.to_latent(0, 1) == (-3, -3)
+
+
+@pytest.fixture
+def offer(tmp_path):
+    """Returns a function that offers a model, as `--model` does."""
+    before = dict(helpers.entries())
+
+    def offer(model, dataset=None):
+        path = tmp_path / "mine.keras"
+        model.save(path)
+        helpers.add_model(path, dataset)
+        latent_space.draw_plane.cache_clear()
+        return helpers.entries()["own"]
+
+    yield offer
+    helpers.entries().clear()
+    helpers.entries().update(before)
+    latent_space.draw_plane.cache_clear()
+
+
+def test_a_plane_of_other_images(offer):
+    from gen_keras import models
+
+    offer(models.VAE((16, 16, 1), latent_dim=2, hidden_dims=(8,)))
+    plane = latent_space.draw_plane()
+    for right, down in ((0.25, 0.5), (1.0, 1.0)):
+        place = [right * plane.width, down * plane.height]
+        event = gr.SelectData(None, {"index": place, "value": None})
+        expected = latent_space.to_latent(right, down)
+        assert latent_space.click_plane(event) == pytest.approx(expected, abs=0.01)
+    with pytest.raises(gr.Error, match="28×28 pixels in gray .* images of 16×16×1"):
+        latent_space.place_example(7)
 
 
 def test_a_digit_is_placed_as_in_mnist():
@@ -94,21 +130,69 @@ def test_every_model_of_the_package_is_on_the_about_page():
         assert model.name in about.ALT
 
 
-def test_a_model_of_ones_own(tmp_path):
+def test_how_a_preset_was_trained(monkeypatch):
+    row = about.presets.table()["vae_mnist"]
+    table = {"trained": row | {"training": "train.py"}, "not": row | {"training": ""}}
+    monkeypatch.setattr(about.presets, "table", lambda: table)
+    assert "<code>train.py</code>" in about.describe_preset("trained")
+    assert "Trained by" not in about.describe_preset("not")
+
+
+def test_a_model_of_ones_own(offer):
     from gen_keras import models
 
-    path = tmp_path / "mine.keras"
-    models.DCGAN((28, 28, 1), base_filters=8, latent_dim=5).save(path)
-    before = dict(helpers.entries())
-    try:
-        helpers.add_model(path)
-        entry = next(iter(helpers.entries().values()))
-        assert entry.title == "Your model: mine.keras"
-        assert entry.dataset == "mnist"
-        assert len(sampling.sample("own", 2, 0)) == 2
-    finally:
-        helpers.entries().clear()
-        helpers.entries().update(before)
+    offer(models.DCGAN((28, 28, 1), base_filters=8, latent_dim=5))
+    entry = next(iter(helpers.entries().values()))
+    assert entry.title == "Your model: mine.keras"
+    assert entry.dataset == "mnist"
+    assert len(sampling.sample("own", 2, 0)) == 2
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 1), (8, 12, 3)])
+def test_a_folder_of_ones_own(offer, tmp_path, shape):
+    from gen_keras import models
+
+    for i in range(12):  # Sizes and colours as they come.
+        mode, color = (("L", 9 * i), ("RGB", (9 * i, 0, 99)))[i % 2]
+        Image.new(mode, (20 + i, 40), color).save(tmp_path / f"{i}.png")
+    model = models.VAE(shape, latent_dim=2, hidden_dims=(8,))
+    offer(model, f"folder:{tmp_path}")
+    pictures, text = sampling.nearest("own")
+    assert len(pictures) == 6
+    assert pictures[1][1].startswith("distance ")
+    assert "Distance to the nearest training image" in text
+
+
+def test_a_folder_too_small_for_unseen_images(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "1.png")
+    assert helpers.training_images(f"folder:{tmp_path}", (8, 8, 1)).reference is None
+
+
+def test_make_demo_passes_model_and_data():
+    command = ["make", "-n", "demo", "MODEL=my.keras", "DATASET=folder:my images"]
+    done = subprocess.run(command, cwd=helpers.ROOT, capture_output=True, text=True)
+    words = shlex.split(done.stdout.replace("\\\n", " "))
+    assert words[-4:] == ["--model", "my.keras", "--dataset", "folder:my images"]
+
+
+def save_network(path):
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]).save(path)
+
+
+def save_flat_model(path):
+    from gen_keras import models
+
+    models.RBM((784,), num_hidden=5).save(path)
+
+
+@pytest.mark.parametrize(
+    "save, words",
+    [(save_network, "it holds a Sequential"), (save_flat_model, r"draws \(784,\)")],
+)
+def test_a_model_that_is_not_for_the_pages(tmp_path, save, words):
+    save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=words):
+        helpers.add_model(tmp_path / "other.keras")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK no zip", b"{}"])

@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 
+import httpx
 import pytest
 import yaml
 
@@ -30,6 +31,10 @@ WRONG = {
     "`colorTo`": {"colorTo": "mauve"},
     "`short_description`": {"short_description": 61 * "x"},
     "at least 3.11": {"python_version": "3.10"},
+    "`python_version` must": {"python_version": None},
+    'as in "3.12"': {"python_version": "3.x"},
+    "`include` of [bundle]": {"bundle": {"requirements": []}},
+    "`requirements` of [bundle]": {"bundle": {"include": []}},
     "`smoke` is missing": {"smoke": {}},
     "the slug may have": {"slug": "a/b"},
 }
@@ -114,6 +119,14 @@ def test_a_built_space_starts_and_samples(server, manifest):
     # `server` is the Space, built and started in a folder of its own.
     smoke = manifest["space"][0]["smoke"]
     assert spaces.call(server.url, smoke) == "/sample answered with 4 items."
+
+
+@pytest.mark.parametrize("name", ["sampling", "latent_space", "about"])
+def test_each_page_runs_alone(name):
+    with spaces.running(ROOT, f"demos/{name}.py") as url:
+        config = httpx.get(f"{url}/config").text
+    assert f"<h1>{name.replace('_', ' ').capitalize()}</h1>" in config
+    assert "./latent-space" not in config  # There is no such page.
 
 
 def test_an_app_that_fails_is_reported(tmp_path):
