@@ -25,6 +25,7 @@ faster with OMP_NUM_THREADS=1.
 import dataclasses
 import functools
 import json
+import math
 import os
 import pathlib
 import platform
@@ -35,6 +36,7 @@ import time
 import keras
 import numpy as np
 from script_helpers import flag, one_line_errors, parse_flags, print_devices
+from tensorboard.backend.event_processing import event_accumulator
 
 from gen_keras import backend, datasets, metrics, presets
 
@@ -59,6 +61,7 @@ class Config:
     importance_samples: int = flag(5000, "samples of z for each image, K (bounds)")
     num_chains: int = flag(100, "chains of annealing (likelihood)")
     num_temperatures: int = flag(0, "equally spaced; 0: the 14,500 of the literature")
+    curves: str = flag("", "the --log-dir of the training, whose curves to write too")
     out: str = flag("", "the JSON file; a preset's is training/results/NAME.json")
 
 
@@ -369,6 +372,27 @@ def load_subject(config):
     return presets.load(config.model), config.dataset
 
 
+def read_curves(log_dir, num_points=40):
+    """Returns the scalars that a training logged: name to pairs (epoch, value).
+
+    Args:
+        log_dir: String, the folder of TensorBoard's event files.
+        num_points: Integer, so many pairs a scalar about, the last one included.
+    """
+    events = event_accumulator.EventAccumulator(log_dir, {"scalars": 0}).Reload()
+    names = events.Tags()["scalars"]
+    if not names:
+        raise ValueError(f"There are no curves in the folder. Received: {log_dir}")
+    curves = {name: events.Scalars(name)[::-1] for name in names}
+    return {
+        name: [
+            (event.step, event.value)
+            for event in curve[:: math.ceil(len(curve) / num_points)][::-1]
+        ]
+        for name, curve in curves.items()
+    }
+
+
 def describe_command(config):
     """Returns the command line that gives this config."""
     words = [f"KERAS_BACKEND={backend.NAME}", "python", "training/evaluate.py"]
@@ -431,6 +455,9 @@ def main(config):
     }
     if config.preset in presets.table():
         result["training"] = presets.table()[config.preset]["training"]
+    if config.curves:
+        with one_line_errors():
+            result["curves"] = tidy(read_curves(config.curves))
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     print(text)
     # The published figures are those of the test images.
