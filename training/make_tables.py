@@ -4,7 +4,8 @@
     python training/make_tables.py --check   # exit status 1 if README.md is stale
 
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
-row for each class) or `figures` (what `training/evaluate.py` measured, and how).
+row for each class), `figures` (what `training/evaluate.py` measured, and how) or
+`speed` (what `training/benchmark.py` measured).
 """
 
 import dataclasses
@@ -162,7 +163,46 @@ def make_figures_table(config):
     return table + format_protocols(results) + format_training(results)
 
 
-TABLES = {"models": make_models_table, "figures": make_figures_table}
+def make_speed_table(config):
+    """Returns the ratios of training steps, and what else the benchmark measured."""
+    path = pathlib.Path(config.results) / "benchmark.json"
+    if not path.is_file():
+        return ""
+    metrics = json.loads(path.read_text("utf-8"))["metrics"]
+    steps, epoch, app, start = (metrics[part] for part in "abcd")
+    names = list(epoch["settings"])
+    del steps["wall_seconds"]
+    rows = [
+        [f"{model.upper()}, a step: ours / {other}"]
+        + [format_ratio(ratios[name].get(key)) for name in names]
+        for model, ratios in steps.items()
+        for key, other in (("ratio", "by hand"), ("native_ratio", "native networks"))
+    ]
+    rows += [
+        [f"RBM, an epoch: {title}"]
+        + [format_ratio(epoch["settings"][name][key]) for name in names]
+        for title, key in (
+            ("scikit-learn / ours", "sklearn_ratio"),
+            ("ours / its matrix products", "products_ratio"),
+        )
+    ]
+    seconds = start["median_seconds"]
+    worst = app["worst_p95_milliseconds"] / 1000
+    return (
+        format_table(["Ratio of times, 95 % interval", *names], rows)
+        + f"""
+- 16 samples through the app, 95 of 100 requests, slowest preset: {worst:.2f} s.
+- Start of the app to its first page: {seconds["page"]:.1f} s.
+- `import gen_keras` over `import keras`: {start["import_extra_seconds"]:.2f} s.
+"""
+    )
+
+
+TABLES = {
+    "models": make_models_table,
+    "figures": make_figures_table,
+    "speed": make_speed_table,
+}
 
 
 def load_results(folder):
@@ -195,6 +235,14 @@ def format_protocols(results):
         for (metric, protocol), names in users.items()
     ]
     return "".join(["\n", *lines] if lines else [])
+
+
+def format_ratio(ratio):
+    """Returns a median with its interval; nothing for `None`."""
+    if ratio is None:
+        return ""
+    low, high = ratio["interval"]
+    return f"{ratio['median']:.2f} ({low:.2f}–{high:.2f})"
 
 
 def format_training(results):

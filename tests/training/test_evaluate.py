@@ -12,7 +12,7 @@ import make_tables
 import numpy as np
 import pytest
 
-from gen_keras import datasets, models, presets
+from gen_keras import callbacks, datasets, models, presets
 
 TRAINING = pathlib.Path(__file__).parents[2] / "training"
 
@@ -186,6 +186,15 @@ RESULT = {
         "compared": {"likelihood": {"nll": 89.1, "train_nll": 87.9}},
     },
 }
+RATIO = {"median": 1.234, "interval": [1.1, 1.3], "blocks": 20}
+BENCHMARK = {
+    "metrics": {
+        "a": {"rbm": {"torch": {"ratio": RATIO}}, "wall_seconds": 1},
+        "b": {"settings": {"torch": {"sklearn_ratio": RATIO, "products_ratio": RATIO}}},
+        "c": {"worst_p95_milliseconds": 123},
+        "d": {"median_seconds": {"page": 5.67}, "import_extra_seconds": 0.04},
+    }
+}
 README = """# Title
 <!-- table:models -->
 <!-- /table -->
@@ -201,7 +210,7 @@ End.
 def paths(tmp_path):
     (tmp_path / "README.md").write_text(README, "utf-8")
     (tmp_path / "rbm_mnist.json").write_text(json.dumps(RESULT), "utf-8")
-    (tmp_path / "benchmark.json").write_text("{}", "utf-8")
+    (tmp_path / "benchmark.json").write_text(json.dumps(BENCHMARK), "utf-8")
     return {"readme": str(tmp_path / "README.md"), "results": str(tmp_path)}
 
 
@@ -218,6 +227,31 @@ def test_tables_are_written_between_their_marks(paths):
         assert f"training/train_{name.lower()}.py" in row
     assert "| NLL, nats | 89.12 ± 0.25 | 89.10 |\n" in text
     assert "- likelihood (`rbm_mnist`): Measured | by hand.\n" in text
+
+
+def test_speed_table(paths):
+    table = make_tables.make_speed_table(make_tables.Config(**paths))
+    assert "| RBM, a step: ours / by hand | 1.23 (1.10–1.30) |\n" in table
+    assert "| RBM, a step: ours / native networks |  |\n" in table
+    assert "| RBM, an epoch: scikit-learn / ours | 1.23 (1.10–1.30) |\n" in table
+    assert "slowest preset: 0.12 s.\n- Start of the app to its first page: 5.7" in table
+
+
+def test_curves_are_thinned_to_their_end(tmp_path):
+    with pytest.raises(ValueError, match="no curves"):
+        evaluate.read_curves(str(tmp_path))
+    model = models.RBM((4,), 2)
+    model.compile(keras.optimizers.SGD(0.5))
+    log = callbacks.TensorBoard(str(tmp_path))
+    log.set_model(model)
+    for epoch in range(10):
+        log.on_epoch_begin(epoch)
+        log.on_epoch_end(epoch, {"loss": 2.0 * epoch})
+    log.on_train_end()
+    curves = evaluate.read_curves(str(tmp_path), num_points=5)
+    epochs = (1, 3, 5, 7, 9)
+    assert curves["loss"] == [(epoch + 1, 2.0 * epoch) for epoch in epochs]
+    assert curves["learning_rate"] == [(epoch + 1, 0.5) for epoch in epochs]
 
 
 def test_check_finds_a_stale_readme_and_writes_nothing(paths):
