@@ -282,10 +282,11 @@ import os, sys
 devices = int(sys.argv[1])
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 import keras
-if devices > 1:
-    keras.distribution.set_distribution(keras.distribution.DataParallel())
-from tests.test_backend import SGD, fit, make_gan
-history = fit(make_gan(SGD(0.1), SGD(0.1)), epochs=2)
+from tests.test_backend import SGD, backend, fit, make_gan
+with backend.data_parallel():
+    model = make_gan(SGD(0.1), SGD(0.1))
+assert len(model.critic.weights[0].value.sharding.device_set) == devices
+history = fit(model, epochs=2)
 print([values for _, values in sorted(history.items())])
 """
 
@@ -297,9 +298,9 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * devices,
 )
-strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
-from tests.test_backend import make_regression, fit
-with strategy.scope():
+from tests.test_backend import backend, fit, make_regression
+with backend.data_parallel():
+    assert tf.distribute.get_strategy().num_replicas_in_sync == devices
     model = make_regression()
 print([fit(model, epochs=3)["loss"]])
 """
@@ -341,3 +342,9 @@ def test_data_parallel_training_equals_one_device():
         return eval(output.splitlines()[-1])
 
     np.testing.assert_allclose(losses(2), losses(1), rtol=1e-5)
+
+
+@pytest.mark.backends("torch")
+def test_data_parallel_training_is_refused_where_keras_has_none():
+    with pytest.raises(NotImplementedError, match="tensorflow or jax"):
+        backend.data_parallel()

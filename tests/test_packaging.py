@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+from keras import ops
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -32,6 +34,20 @@ def test_wheel_works_from_an_empty_folder(tmp_path):
     subprocess.run(install, check=True)
     environment = os.environ | {"PYTHONPATH": str(site)}
     subprocess.run([sys.executable, "-c", USE], check=True, cwd=empty, env=environment)
+
+
+def test_the_ten_lines_of_the_readme_run():
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = [block for block in blocks if "from_preset" in block]
+    printed = []
+    names = {"print": printed.append}
+    exec(re.sub(r"num_samples=\d+", "num_samples=2", code), names)
+    digits, bounds = map(ops.convert_to_numpy, (names["digits"], printed[0]))
+    assert digits.shape == (16, 28, 28, 1)
+    assert -1 <= digits.min() < -0.9 and 0.9 < digits.max() <= 1
+    assert bounds.shape == (100,)
+    assert -300 < bounds.min() and bounds.max() < 0
 
 
 def test_shipped_files_are_below_10_megabytes():

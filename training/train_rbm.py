@@ -55,7 +55,7 @@ def main(config):
             seed=config.seed,
         )
         if not config.from_preset:
-            model.initialize_visible_bias(first_images(images, 10_000))
+            model.initialize_visible_bias(first_images(images, 60_000))
         steps = config.epochs * (len(images) // config.batch_size)
         rate = keras.optimizers.schedules.PolynomialDecay(
             config.learning_rate, steps, end_learning_rate=0.0

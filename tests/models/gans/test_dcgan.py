@@ -66,6 +66,45 @@ def test_architecture_is_the_papers():
                 assert float(ops.std(layer.kernel)) == pytest.approx(0.02, rel=0.05)
 
 
+def test_constants_are_the_papers():
+    # Section 4; momentum, epsilon and the scales' first values are the released code's.
+    model = dcgan.DCGAN(image_shape=(16, 16, 1), base_filters=2)
+    model.compile()
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert isinstance(optimizer, keras.optimizers.Adam)
+        assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+        assert optimizer.beta_1 == 0.5
+
+    def constants(initializer):
+        assert type(initializer) is keras.initializers.RandomNormal
+        return initializer.mean, initializer.stddev
+
+    kinds = set()
+    for layer in (*model.generator.layers, *model.discriminator.layers):
+        kinds.add(type(layer))
+        if isinstance(layer, layers.LeakyReLU):
+            assert layer.negative_slope == 0.2
+        if isinstance(layer, layers.BatchNormalization):
+            assert (layer.momentum, layer.epsilon) == (0.9, 1e-5)
+            assert constants(layer.gamma_initializer) == (1.0, 0.02)
+        if hasattr(layer, "kernel"):
+            assert constants(layer.kernel_initializer) == (0.0, 0.02)
+    assert {layers.LeakyReLU, layers.BatchNormalization, layers.Conv2D} < kinds
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((64, 64, 3), [(64, 64), (32, 32), (16, 16), (8, 8), (4, 4)]),
+        ((28, 28, 1), [(28, 28), (14, 14), (7, 7), (4, 4)]),
+        ((20, 36, 2), [(20, 36), (10, 18), (5, 9)]),
+        ((16, 128, 1), [(16, 128), (8, 64), (4, 32)]),
+    ],
+)
+def test_sizes_are_halved_and_rounded_up(shape, sizes):
+    assert dcgan.stage_sizes(shape) == sizes
+
+
 def constant_model(logits):
     """A DCGAN whose discriminator gives one logit to images below 0, one to others."""
     image = keras.Input((16, 16, 1))
@@ -139,19 +178,32 @@ def test_real_and_generated_images_are_normalized_apart():
     assert score == pytest.approx(float(ops.mean(ops.sigmoid(logits))), rel=1e-4)
 
 
-def test_moving_average_of_the_generator():
-    model = make_model(ema_momentum=0.999)
+@pytest.mark.parametrize(("ema_momentum", "momentum"), [(0.999, 2 / 11), (0.1, 0.1)])
+def test_moving_average_of_the_generator(ema_momentum, momentum):
+    model = make_model(ema_momentum=ema_momentum)
     start = [w.copy() for w in model.generator.get_weights()]
     model.fit(IMAGES, batch_size=16, verbose=0)
-    # After the first step: momentum min(0.999, (1 + 1) / (10 + 1)).
+    # After the first step: min(ema_momentum, (1 + 1) / (10 + 1)).
     for a, b, average in zip(
         start,
         model.generator.get_weights(),
         model.average_generator.get_weights(),
         strict=True,
     ):
-        expected = 2 / 11 * a + 9 / 11 * b
+        expected = momentum * a + (1 - momentum) * b
         np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_samples_come_from_the_moving_average():
+    model = make_model(ema_momentum=0.5)
+    averages = [np.full(w.shape, 0.5) for w in model.average_generator.get_weights()]
+    model.average_generator.set_weights(averages)
+    latents = model.sample_latents(3, seed=0)
+    expected = ops.convert_to_numpy(model.average_generator(latents, training=False))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.sample(3, seed=0)), expected, atol=1e-6
+    )
+    assert abs(expected - ops.convert_to_numpy(model(latents))).max() > 0.1
 
 
 def test_latents_are_uniform_and_truncation_shrinks_them():
@@ -170,6 +222,12 @@ def test_walks_and_arithmetic_in_latent_space():
     images = ops.convert_to_numpy(model.interpolate(latents[0], latents[1], 5))
     ends = ops.convert_to_numpy(model.decode(latents[:2]))
     np.testing.assert_allclose(images[[0, -1]], ends, atol=1e-5)
+    x, y = np.eye(4, dtype="float32")[:2]
+    for spherical, norm in ((False, 0.5**0.5), (True, 1.0)):
+        images = model.interpolate(x, y, 3, spherical)
+        middle = norm * (x + y) / 2**0.5
+        expected = ops.convert_to_numpy(model.decode(middle[None])[0])
+        np.testing.assert_allclose(ops.convert_to_numpy(images[1]), expected, atol=1e-5)
     a, b, c = latents[:1], latents[1:2], latents[2:]
     image = ops.convert_to_numpy(model.arithmetic(a, b, c))
     np.testing.assert_allclose(image, model.decode(a - b + c), atol=1e-5)

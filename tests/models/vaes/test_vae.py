@@ -61,6 +61,27 @@ def test_elbo_when_encoder_and_decoder_ignore_their_input():
     assert logs["loss"] == pytest.approx(kl + 64 * np.log(2), rel=1e-5)
 
 
+def test_step_where_the_pixels_are_the_latents():
+    # x = 0, z = m + s e and p(x | z) = N(z, 1): E[z^2] = m^2 + s^2, and all gradients
+    # with respect to m and log s^2, through the samples of z, have closed forms.
+    mean, log_variance = np.array([0.5, -1.0]), np.array([1.0, -1.0])
+    variance = np.exp(log_variance)
+    inputs, latents = keras.Input((2, 1, 1)), keras.Input((2,))
+    dense = keras.layers.Dense(4)
+    encoder = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
+    dense.set_weights([np.zeros((2, 4)), np.concatenate([mean, log_variance])])
+    decoder = keras.Model(latents, keras.layers.Reshape((2, 1, 1))(latents))
+    model = vae.VAE((2, 1, 1), 2, "gaussian", encoder=encoder, decoder=decoder, seed=0)
+    model.compile(keras.optimizers.SGD(1.0))
+    images = np.zeros((20_000, 2, 1, 1), "float32")
+    logs = model.fit(images, batch_size=20_000, verbose=0).history
+    expected = 0.5 * np.sum(mean**2 + variance + np.log(2 * np.pi))
+    assert logs["reconstruction_loss"][0] == pytest.approx(expected, abs=0.08)
+    step = np.concatenate([-2 * mean, 0.5 - variance])
+    new = mean.tolist() + log_variance.tolist() + step
+    np.testing.assert_allclose(ops.convert_to_numpy(dense.bias), new, atol=0.08)
+
+
 @pytest.mark.backends("tensorflow")
 def test_parts_of_the_elbo_agree_with_tensorflow_probability():
     import tensorflow_probability as tfp
