@@ -151,7 +151,11 @@ elif NAME == "torch":
             if not x.requires_grad:
                 x = x.detach().requires_grad_(True)
             y = fn(x).sum()
-            return torch.autograd.grad(y, x, create_graph=keep_graph)[0]
+            if not y.requires_grad:  # It depends on no tensor at all.
+                return torch.zeros_like(x)
+            return torch.autograd.grad(
+                y, x, create_graph=keep_graph, allow_unused=True, materialize_grads=True
+            )[0]
 
     def _apply(optimizer, gradients, variables):
         with torch.no_grad():

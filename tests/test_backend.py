@@ -45,6 +45,17 @@ def test_input_gradients_outside_of_a_step():
     np.testing.assert_allclose(ops.convert_to_numpy(gradients), [1, 9])
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_input_gradients_of_what_ignores_the_input_are_zero(used):
+    weight = keras.Variable(2.0)
+
+    def fn(x):
+        return ops.sum(weight * ops.ones((2,))) if used else ops.ones((2,))
+
+    gradients = backend.input_gradients(fn, np.ones((3,), "float32"))
+    np.testing.assert_array_equal(ops.convert_to_numpy(gradients), np.zeros(3))
+
+
 def test_input_gradients_can_be_differentiated_through_the_input():
     # x = 2 w and w = 1: the mean of x^2 has the derivative 8 w with respect to w.
     def fn(model):

@@ -200,6 +200,14 @@ def test_tensorboard_logs(tmp_path):
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
+def test_tensorboard_draws_images_every_few_epochs(tmp_path):
+    image = np.zeros((1, 2, 2, 1), "float32")
+    log = callbacks.TensorBoard(tmp_path, images={"samples": lambda: image}, every=2)
+    fit(make_gan(), 3, tmp_path / "model", log)
+    events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in events.Images("samples")] == [2]
+
+
 def test_tensorboard_forgets_what_is_repeated(tmp_path):
     fit(make_gan(), 3, tmp_path / "a", callbacks.TensorBoard(tmp_path / "logs"))
     time.sleep(1)  # TensorBoard orders its files by the second.
