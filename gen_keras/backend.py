@@ -8,6 +8,7 @@ the collected values over wherever JAX takes a function.
 
 import contextlib
 import functools
+import weakref
 
 import keras
 import numpy as np
@@ -200,20 +201,26 @@ elif NAME == "jax":
         call. Every other value is a constant and gives a program of its own. The
         method may assign the variables of the model, so it may draw at random.
         """
+        programs = weakref.WeakKeyDictionary()  # JAX would keep models for ever.
 
-        def pure(self, values, arrays, static):
-            with _Scope(self.variables, values):
-                outputs = method(self, *_merge(arrays, static))
-                return outputs, [variable.value for variable in self.variables]
+        def make_program(model):
+            model = weakref.ref(model)
 
-        program = jax.jit(pure, static_argnums=(0, 3))
+            def pure(values, arrays, static):
+                with _Scope(model().variables, values):
+                    outputs = method(model(), *_merge(arrays, static))
+                    return outputs, [v.value for v in model().variables]
+
+            return jax.jit(pure, static_argnums=2)
 
         @functools.wraps(method)
         def run(self, *args):
+            if self not in programs:
+                programs[self] = make_program(self)
             variables = self.variables
             values = [variable.value for variable in variables]
             arrays, static = _split(args)
-            outputs, new_values = program(self, values, arrays, static)
+            outputs, new_values = programs[self](values, arrays, static)
             for variable, value in zip(variables, new_values, strict=True):
                 variable.assign(value)
             return outputs

@@ -20,7 +20,7 @@ from gen_keras import backend, image_grids
 
 
 class NonFiniteLoss(ArithmeticError):
-    """Training stopped because a metric is infinite or not a number."""
+    """Training stopped because a metric or weight is infinite or not a number."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -239,6 +239,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _save_and_stop(self, progress, asked):
         saved = self.save(progress)
         if asked:
+            self._signal = None  # Another `fit` may follow.
             raise Interrupted(
                 f"Saved after epoch {progress.epoch}, step {progress.step} in "
                 f"{self.directory}."
@@ -248,6 +249,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _on_signal(self, number, frame):
         if self._signal:  # Asked twice: at once.
+            self._signal = None
             raise KeyboardInterrupt
         self._signal = number
 
@@ -289,8 +291,10 @@ def fit(model, data, batch_size, epochs, checkpoint, seed=0, callbacks=(), **opt
                 callbacks=[*callbacks, checkpoint],
                 **options,
             )
-        finally:
-            checkpoint.on_train_end()
+        except BaseException:  # Keras ends no callback then.
+            for callback in (*callbacks, checkpoint):
+                callback.on_train_end()
+            raise
 
     if step and epoch < epochs:  # The rest of an epoch is a `fit` of its own.
         run(epoch, epoch + 1, step)
@@ -309,7 +313,7 @@ class TensorBoard(keras.callbacks.Callback):
         directory: Folder for the event file of this run.
         hparams: Dict of numbers, strings and bools, the hyperparameters of the run.
         images: Dict of names and functions without arguments that return images
-            (num_images, height, width, channels), called after each epoch.
+            (num_images, height, width, channels), called at the end of epochs.
         value_range: Pair of floats, the values of black and white in the images.
         every: Integer, the epochs between two logs of images.
     """

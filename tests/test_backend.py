@@ -1,6 +1,8 @@
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
+from gen_keras.models import RBM
 from gen_keras.models.base import GenerativeModel
 from tests.model_checks import assert_same_state, assert_same_variables
 from tests.toy_models import ToyGAN
@@ -359,3 +362,12 @@ def test_data_parallel_training_equals_one_device():
 def test_data_parallel_training_is_refused_where_keras_has_none():
     with pytest.raises(NotImplementedError, match="tensorflow or jax"):
         backend.data_parallel()
+
+
+def test_a_model_that_was_sampled_can_be_freed():
+    rbm = RBM((4,), 3, seed=0)
+    rbm.sample(2, gibbs_steps=2)
+    reference = weakref.ref(rbm)
+    del rbm
+    gc.collect()
+    assert reference() is None

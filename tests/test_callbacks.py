@@ -78,6 +78,18 @@ def test_a_signal_saves_before_it_stops(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_checkpoint_serves_again_after_a_signal(tmp_path):
+    checkpoint = callbacks.Checkpoint(tmp_path)
+    arguments = (POINTS, 8, 3, checkpoint)
+    with pytest.raises(callbacks.Interrupted):
+        callbacks.fit(
+            make_gan(), *arguments, callbacks=[StopAt(6, interrupt)], verbose=0
+        )
+    model = make_gan()
+    callbacks.fit(model, *arguments, verbose=0)
+    assert int(model.critic_optimizer.iterations) == 12
+
+
 def test_epochs_that_are_done_are_not_repeated(tmp_path):
     model, again = make_gan(), make_gan()
     fit(model, 2, tmp_path)

@@ -53,6 +53,7 @@ class Config:
     compare: str = flag("", "a .keras file to measure as well, as a preset's original")
     dataset: str = flag("", "the data to compare with; by default the preset's")
     image_size: int = flag(0, "side of the images of a folder")
+    channels: int = flag(0, "of the images of a folder: 1 (gray), 3 or 4; 0: 3")
     split: str = flag("test", "test, to publish; validation, to choose by")
     metrics: str = flag("", "comma-separated; by default all that suit the model")
     seed: int = flag(0, "decides samples, binarization and chains")
@@ -108,8 +109,12 @@ class Evaluation:
 
     def load(self, split, max_images=0):
         """Returns the `Dataset` of a split in [0, 1]."""
-        size = self.config.image_size
-        options = {"image_size": size} if size else {}
+        flags = ("image_size", "channels")
+        options = {
+            name: getattr(self.config, name)
+            for name in flags
+            if getattr(self.config, name)
+        }
         images = datasets.load(self.dataset, split, **options)
         limits = [n for n in (max_images, self.config.max_images) if n]
         return images.take(min(limits)) if limits else images
@@ -436,6 +441,7 @@ def main(config):
     start = time.time()
     print_devices()
     with one_line_errors():
+        curves = tidy(read_curves(config.curves)) if config.curves else None
         model, dataset = load_subject(config)
         protocol, figures = Evaluation(model, dataset, config).run()
         if config.compare:
@@ -455,9 +461,8 @@ def main(config):
     }
     if config.preset in presets.table():
         result["training"] = presets.table()[config.preset]["training"]
-    if config.curves:
-        with one_line_errors():
-            result["curves"] = tidy(read_curves(config.curves))
+    if curves:
+        result["curves"] = curves
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     print(text)
     # The published figures are those of the test images.

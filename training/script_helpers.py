@@ -153,8 +153,13 @@ def make_model(config, model_class, **arguments):
     """Returns a new model, or the trained one that --from-preset names."""
     if not config.from_preset:
         return model_class(**arguments)
+    if config.precision != "float32":
+        raise ValueError(
+            "--precision is for new models: with --from-preset the layers keep theirs. "
+            f"Received: {config.precision}"
+        )
     trained = model_class.from_preset(config.from_preset)
-    # Built anew for the seed and the precision of this run.
+    # Built anew for the seed of this run.
     model = type(trained).from_config(trained.get_config() | {"seed": config.seed})
     model.set_weights(trained.get_weights())
     for name in ("image_shape", "visible_shape"):

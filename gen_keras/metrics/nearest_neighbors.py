@@ -3,6 +3,7 @@
 Distances are Euclidean between flattened arrays: pixels, or features of a network.
 """
 
+import math
 import typing
 
 import numpy as np
@@ -88,12 +89,13 @@ def copy_threshold(training_images, percentile=1.0, max_images=5000, seed=0):
     """Returns the distance up to which a sample counts as a copy.
 
     It is a low percentile of the distance from a training image to the nearest *other*
-    training image. So the data sets the scale: a sample below it is closer to the
-    training set than 99 % of the training images are to each other, and new images of
-    the same source fall below it in about 1 of 100 cases.
+    training image; twins, the same but for one gray level, are left out. So the data
+    sets the scale: a sample below it is closer to the training set than 99 % of the
+    training images are to each other, and new images of the same source fall below it
+    in about 1 of 100 cases.
 
     Args:
-        training_images: Array (num_images, ...).
+        training_images: Array (num_images, ...) in [0, 1].
         percentile: Float from 0 to 100.
         max_images: Integer. Of a larger set, this many random images are compared with
             all the others.
@@ -106,7 +108,8 @@ def copy_threshold(training_images, percentile=1.0, max_images=5000, seed=0):
     chosen = np.random.default_rng(seed).permutation(len(images))[:max_images]
     # The nearest is the image itself, or its twin at the same distance of 0.
     distances = nearest_neighbors(images[chosen], images, k=2).distances[:, 1]
-    return float(np.percentile(distances, percentile))
+    others = distances[distances > math.sqrt(images.shape[1]) / 255]
+    return float(np.percentile(others, percentile)) if len(others) else 0.0
 
 
 def count_copies(samples, training_images, threshold=None):

@@ -62,6 +62,14 @@ def test_threshold_is_a_percentile_of_distances_within_the_training_set():
     )
 
 
+def test_twins_do_not_lower_the_copy_threshold():
+    images = make_images(100, 0)
+    twins = np.concatenate([images, images[:20], images[:20] + 1e-4])
+    lone = metrics.copy_threshold(images[20:], 1)
+    assert metrics.copy_threshold(twins, 1) == pytest.approx(lone, rel=0.2)
+    assert metrics.copy_threshold(np.zeros((5, 4)), 1) == 0
+
+
 def test_planted_copies_are_counted():
     training, fresh = make_images(200, 0), make_images(60, 1)
     samples = np.concatenate([training[:25] + 1e-3, fresh])

@@ -207,6 +207,8 @@ def test_fine_tuning_refuses_what_does_not_fit(photos, finished, tmp_path):
     assert "(16, 16, 3)" in message and "(28, 28, 1)" in message
     assert "preset of VAE" in error_of("vae", photos, tmp_path, from_preset=path)
     assert "no file" in error_of("vae", photos, tmp_path, from_preset="lost.keras")
+    flags = {"from_preset": path, "precision": "mixed_bfloat16"}
+    assert "--precision is for new" in error_of("rbm", photos, tmp_path, **flags)
     assert "vae_mnist" in error_of("vae", photos, tmp_path, from_preset="nonsense")
 
 

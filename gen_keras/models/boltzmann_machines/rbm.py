@@ -113,6 +113,8 @@ class RBM(GenerativeModel):
     def initialize_visible_bias(self, images):
         """Sets b to log(p / (1 - p)) of the pixel means p (Hinton, 2010, section 8.1).
 
+        The means are smoothed a little, see `metrics.base_rate_bias`.
+
         Args:
             images: Array of shape (num_images, *visible_shape) in [0, 1].
         """
@@ -247,7 +249,7 @@ class RBM(GenerativeModel):
         return _scaled_sigmoid(product + self.visible_bias, scale)
 
     def _multiply(self, units, weights):
-        # Products in the precision of the policy; units are 0 or 1, so exact in any.
+        # Products in the precision of the policy; units 0 and 1 are exact in any.
         product = ops.matmul(
             ops.cast(units, self.compute_dtype), ops.cast(weights, self.compute_dtype)
         )
@@ -262,24 +264,27 @@ class RBM(GenerativeModel):
 
     def train_step(self, data):
         """Moves the statistics of the model towards those of the data."""
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        positive = self._flatten(visible)
-        negative = self._run_chain(
-            ops.convert_to_tensor(self.chains) if self.num_chains else positive,
-            self.gibbs_steps,
-        )
-        if self.num_chains:
-            self.chains.assign(negative)
+        with backend.no_gradients():  # The gradients are written out below.
+            visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+            positive = self._flatten(visible)
+            negative = self._run_chain(
+                ops.convert_to_tensor(self.chains) if self.num_chains else positive,
+                self.gibbs_steps,
+            )
+            if self.num_chains:
+                self.chains.assign(negative)
 
-        # Data and chains pass the products with W as one batch: they take the time.
-        visible, weights = join_phases(positive, negative)
-        hidden_logits = self._hidden_logits(visible)
-        self.apply_gradients(
-            compute_gradients(visible, ops.sigmoid(hidden_logits), weights),
-            self.optimizer,
-            [self.kernel, self.visible_bias, self.hidden_bias],
-        )
-        return self.update_metrics(self.compute_logs(visible, hidden_logits, weights))
+            # Data and chains pass the products with W as one batch: they take the time.
+            visible, weights = join_phases(positive, negative)
+            hidden_logits = self._hidden_logits(visible)
+            self.apply_gradients(
+                compute_gradients(visible, ops.sigmoid(hidden_logits), weights),
+                self.optimizer,
+                [self.kernel, self.visible_bias, self.hidden_bias],
+            )
+            return self.update_metrics(
+                self.compute_logs(visible, hidden_logits, weights)
+            )
 
     def test_step(self, data):
         """Returns the metrics for held-out data, with chains that start there."""
@@ -291,7 +296,14 @@ class RBM(GenerativeModel):
         return self.update_metrics(logs, num_examples=ops.shape(positive)[0])
 
     def compute_logs(self, visible, hidden_logits, weights):
-        """Returns the means of F(data) and of F(data) - F(chains)."""
+        """Returns the means of F(data) and of F(data) - F(chains).
+
+        Args:
+            visible: Tensor of shape (batch, num_visible).
+            hidden_logits: Tensor of shape (batch, num_hidden).
+            weights: Tensor of shape (batch,), positive for data, negative for chains,
+                see `join_phases`.
+        """
         free_energy = self._free_energy(visible, hidden_logits)
         return {
             "free_energy": ops.vdot(ops.relu(weights), free_energy),
@@ -307,7 +319,8 @@ class RBM(GenerativeModel):
             visible: Array of shape (batch, *visible_shape), 0 or 1.
         """
         visible = self._flatten(visible)
-        return self._free_energy(visible, self._hidden_logits(visible))
+        logits = ops.matmul(visible, self.kernel) + self.hidden_bias  # In full.
+        return self._free_energy(visible, logits)
 
     def log_partition(self, method="auto", **options):
         """Returns log Z in nats, a float.
@@ -358,6 +371,11 @@ class RBM(GenerativeModel):
 
     def _flatten(self, visible):
         visible = ops.convert_to_tensor(visible, self.kernel.dtype)
+        if tuple(visible.shape[1:]) != self.visible_shape:
+            raise ValueError(
+                f"`visible` must have the shape (batch, *{self.visible_shape}). "
+                f"Received: {tuple(visible.shape)}"
+            )
         return ops.reshape(visible, (-1, self.num_visible))
 
     def _unflatten(self, visible):

@@ -29,8 +29,8 @@ def build_generator(
 ):
     """Returns a model: (batch, latent_dim) to (batch, *image_shape) in [-1, 1].
 
-    Each stage doubles height and width, less one where that gives an odd number, and
-    halves the filters; the last hidden one has `base_filters`. At 64 x 64 these are
+    Each stage doubles height and width, cropped by one where the size to reach is odd,
+    and halves the filters; the last hidden one has `base_filters`. At 64 x 64 these are
     1024, 512, 256, 128, as in figure 1.
     """
     sizes = stage_sizes(image_shape)[:0:-1]
@@ -112,7 +112,8 @@ def _normal():
 
 
 def _normalize(x):
-    # The momentum and epsilon of the released code, not those of Keras.
+    # The paper gives neither momentum nor epsilon: these are those of Torch, in which
+    # an author's release, dcgan.torch, is written.
     return layers.BatchNormalization(
         momentum=0.9,
         epsilon=1e-5,

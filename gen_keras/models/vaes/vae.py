@@ -134,7 +134,9 @@ class VAE(LatentSpace, GenerativeModel):
     (16, 28, 28, 1)
 
     Reference:
-        Kingma and Welling, 2013: equation 10 and appendices B and C.
+        Kingma and Welling, 2013: equation 10 and appendices B and C. There a Gaussian
+        decoder has a variance for each pixel, and the initial weights are N(0, 0.01);
+        here it has one, and the initial weights are those of Keras.
     """
 
     metric_names = ("loss", "reconstruction_loss", "kl_divergence")

@@ -262,6 +262,13 @@ def test_images_keep_their_shape():
     )
 
 
+def test_images_of_another_shape_are_refused():
+    model = rbm.RBM((4, 4, 1), 3)
+    for shape in ((2, 4, 4, 3), (2, 16), (2, 8, 2, 1)):
+        with pytest.raises(ValueError, match=r"\(batch, \*\(4, 4, 1\)\)"):
+            model.free_energy(np.zeros(shape))
+
+
 @pytest.mark.parametrize(
     "argument", [{"num_hidden": 0}, {"gibbs_steps": 0}, {"num_chains": -1}], ids=str
 )
