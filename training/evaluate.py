@@ -59,7 +59,7 @@ class Config:
     seed: int = flag(0, "decides samples, binarization and chains")
     num_samples: int = flag(0, "samples to draw; 0: 10,000 digits, 1,000 else")
     max_images: int = flag(0, "use so many images of a split at most; 0: all")
-    importance_samples: int = flag(5000, "samples of z for each image, K (bounds)")
+    importance_samples: int = flag(5000, "K of the IWAE bound; 0: the ELBO alone")
     num_chains: int = flag(100, "chains of annealing (likelihood)")
     num_temperatures: int = flag(0, "equally spaced; 0: the 14,500 of the literature")
     curves: str = flag("", "the --log-dir of the training, whose curves to write too")
@@ -273,27 +273,29 @@ class Evaluation:
         binary = getattr(self.model, "likelihood", "bernoulli") == "bernoulli"
         if binary:
             images = self.binarize(images)
-        num_samples = self.config.importance_samples
+        num_samples, seed = self.config.importance_samples, self.config.seed
         elbo = self.map_batches(
-            lambda batch: self.model.elbo(batch, num_samples=min(num_samples, 100)),
-            images,
+            lambda batch: self.model.elbo(batch, num_samples=100), images
         )
-        iwae_bound = self.map_batches(
-            lambda batch: self.model.iwae_bound(batch, num_samples=num_samples), images
-        )
-        seed = self.config.seed
+        figures = {
+            "negative_elbo": -elbo.mean(),
+            "negative_elbo_standard_error": standard_error(elbo),
+        }
+        if num_samples:
+            bound = self.map_batches(
+                lambda batch: self.model.iwae_bound(batch, num_samples), images
+            )
+            figures |= {
+                "negative_iwae_bound": -bound.mean(),
+                "negative_iwae_bound_standard_error": standard_error(bound),
+            }
         return (
             self.num_real
             + (f", binarized stochastically once, seed {seed}; " if binary else "; ")
-            + f"ELBO averaged over {min(num_samples, 100)} samples of z, IWAE bound "
+            + "ELBO averaged over 100 samples of z, IWAE bound "
             f"with K = {num_samples:,}. Nats per image, upper bounds of the negative "
             "log likelihood; standard errors over images.",
-            {
-                "negative_elbo": -elbo.mean(),
-                "negative_elbo_standard_error": standard_error(elbo),
-                "negative_iwae_bound": -iwae_bound.mean(),
-                "negative_iwae_bound_standard_error": standard_error(iwae_bound),
-            },
+            figures,
         )
 
     def measure_likelihood(self):
@@ -446,7 +448,9 @@ def main(config):
         protocol, figures = Evaluation(model, dataset, config).run()
         if config.compare:
             original = presets.load(config.compare)
-            _, figures["compared"] = Evaluation(original, dataset, config).run()
+            # The ELBO tells as much as the IWAE bound here, in a fiftieth of the time.
+            quick = dataclasses.replace(config, importance_samples=0)
+            _, figures["compared"] = Evaluation(original, dataset, quick).run()
             protocol["compared"] = (
                 f"The same figures of {pathlib.Path(config.compare).name}, the model "
                 "before its weights were stored in float16."
