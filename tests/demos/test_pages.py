@@ -169,7 +169,8 @@ def test_a_folder_too_small_for_unseen_images(tmp_path):
 
 
 def test_make_demo_passes_model_and_data():
-    command = ["make", "-n", "demo", "MODEL=my.keras", "DATASET=folder:my images"]
+    names = ["MODEL=my.keras", "DATASET=folder:my images"]
+    command = ["make", "--no-print-directory", "-n", "demo", *names]
     done = subprocess.run(command, cwd=helpers.ROOT, capture_output=True, text=True)
     words = shlex.split(done.stdout.replace("\\\n", " "))
     assert words[-4:] == ["--model", "my.keras", "--dataset", "folder:my images"]

@@ -81,13 +81,20 @@ class RBM(GenerativeModel):
         self.kernel = self.add_weight(
             shape=(self.num_visible, num_hidden),
             initializer=keras.initializers.RandomNormal(stddev=0.01),
+            autocast=False,
             name="kernel",
         )
         self.visible_bias = self.add_weight(
-            shape=(self.num_visible,), initializer="zeros", name="visible_bias"
+            shape=(self.num_visible,),
+            initializer="zeros",
+            autocast=False,
+            name="visible_bias",
         )
         self.hidden_bias = self.add_weight(
-            shape=(num_hidden,), initializer="zeros", name="hidden_bias"
+            shape=(num_hidden,),
+            initializer="zeros",
+            autocast=False,
+            name="hidden_bias",
         )
         if num_chains:
             self.chains = self.add_weight(
@@ -277,14 +284,13 @@ class RBM(GenerativeModel):
             # Data and chains pass the products with W as one batch: they take the time.
             visible, weights = join_phases(positive, negative)
             hidden_logits = self._hidden_logits(visible)
+            logs = self.compute_logs(visible, hidden_logits, weights)
             self.apply_gradients(
                 compute_gradients(visible, ops.sigmoid(hidden_logits), weights),
                 self.optimizer,
                 [self.kernel, self.visible_bias, self.hidden_bias],
             )
-            return self.update_metrics(
-                self.compute_logs(visible, hidden_logits, weights)
-            )
+            return self.update_metrics(logs)
 
     def test_step(self, data):
         """Returns the metrics for held-out data, with chains that start there."""
