@@ -35,7 +35,13 @@ import time
 
 import keras
 import numpy as np
-from script_helpers import flag, one_line_errors, parse_flags, print_devices
+from script_helpers import (
+    dataset_options,
+    flag,
+    one_line_errors,
+    parse_flags,
+    print_devices,
+)
 from tensorboard.backend.event_processing import event_accumulator
 
 from gen_keras import backend, datasets, metrics, presets
@@ -109,13 +115,7 @@ class Evaluation:
 
     def load(self, split, max_images=0):
         """Returns the `Dataset` of a split in [0, 1]."""
-        flags = ("image_size", "channels")
-        options = {
-            name: getattr(self.config, name)
-            for name in flags
-            if getattr(self.config, name)
-        }
-        images = datasets.load(self.dataset, split, **options)
+        images = datasets.load(self.dataset, split, **dataset_options(self.config))
         limits = [n for n in (max_images, self.config.max_images) if n]
         return images.take(min(limits)) if limits else images
 

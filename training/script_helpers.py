@@ -126,10 +126,15 @@ def _check(config):
         print(f"Nothing to resume in {config.log_dir}: training starts anew.")
 
 
+def dataset_options(config):
+    """Returns the options of `datasets.load` that the flags set."""
+    names = [name for name in ("image_size", "channels") if getattr(config, name)]
+    return {name: getattr(config, name) for name in names}
+
+
 def load_images(config, value_range, split="train"):
     """Returns the data set that the flags name."""
-    names = [name for name in ("image_size", "channels") if getattr(config, name)]
-    options = {name: getattr(config, name) for name in names}
+    options = dataset_options(config)
     images = datasets.load(config.dataset, split, value_range, **options)
     if split != "train":
         return images
