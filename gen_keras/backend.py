@@ -111,6 +111,29 @@ elif NAME == "torch":
     fori_loop = keras.ops.fori_loop
     no_gradients = torch.no_grad
 
+    # The numbers of `keras.random`, which takes longer to get ready than to draw.
+
+    def uniform(shape, minval=0.0, maxval=1.0, *, seed):
+        """Returns uniform draws; see `keras.random.uniform`."""
+        generator = _next_generator(seed)
+        return _empty(shape, generator).uniform_(minval, maxval, generator=generator)
+
+    def normal(shape, *, seed):
+        """Returns standard normal draws; see `keras.random.normal`."""
+        generator = _next_generator(seed)
+        return _empty(shape, generator).normal_(generator=generator)
+
+    def _empty(shape, generator):
+        dtype = getattr(torch, keras.config.floatx())
+        return torch.empty(shape, dtype=dtype, device=generator.device)
+
+    def _next_generator(seed):
+        state = seed.state.value
+        generator = torch.Generator(state.device)
+        generator.manual_seed(sum(state.tolist()) & 0xFFFFFFFF)
+        state[1] += 1
+        return generator
+
     def compiled(method):
         """Decorates a method; torch runs it as it is, without gradients."""
 

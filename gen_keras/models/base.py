@@ -33,21 +33,17 @@ class GenerativeModel(backend.Trainer):
         super().__init__()
         self.seed = seed
         self.seed_generator = backend.SeedGenerator(seed)
-        self.means = [keras.metrics.Mean(name=name) for name in self.metric_names]
+        self.means = Means(self.metric_names)
 
     @property
     def metrics(self):
-        """One running mean for each of `metric_names`; Keras resets them each epoch."""
-        return self.means
+        """The running means of `metric_names`; Keras resets them each epoch."""
+        return [self.means]
 
-    def update_metrics(self, logs, num_examples=None):
-        """Adds `logs`, means over `num_examples`, to the metrics; returns these.
-
-        `None` gives each batch the weight 1.
-        """
-        for mean in self.means:
-            mean.update_state(logs[mean.name], sample_weight=num_examples)
-        return {mean.name: mean.result() for mean in self.means}
+    def update_metrics(self, logs, num_examples=1):
+        """Adds `logs`, means over `num_examples`, to the metrics; returns these."""
+        self.means.update_state(logs, num_examples)
+        return self.means.result()
 
     def sample(self, num_samples, seed=None):
         """Returns `num_samples` samples in the value range of the data.
@@ -184,6 +180,39 @@ class GenerativeModel(backend.Trainer):
             bits = np.asarray(stored.pop(f"seed_{i}")).astype("uint32")
             state.assign(bits.astype(keras.backend.standardize_dtype(state.dtype)))
         super().load_own_variables(stored)
+
+
+class Means(keras.metrics.Metric):
+    """Running means of several scalars.
+
+    One `keras.metrics.Mean` for each would take a large part of a small step on torch.
+
+    Args:
+        names: Sequence of strings, the names of the scalars.
+    """
+
+    def __init__(self, names):
+        super().__init__(name="means")
+        self.names = tuple(names)
+        # The last element counts the examples.
+        self.totals = self.add_variable((len(names) + 1,), "zeros", name="totals")
+
+    def update_state(self, logs, num_examples=1):
+        """Adds a batch.
+
+        Args:
+            logs: Dict of scalar tensors, means over the batch.
+            num_examples: Integer or scalar tensor, the weight of the batch.
+        """
+        values = [ops.cast(logs[name], self.dtype)[None] for name in self.names]
+        values = ops.concatenate([*values, ops.ones_like(values[0])])
+        self.totals.assign_add(values * num_examples)
+
+    def result(self):
+        """Returns a dict of the means; NaN before the first batch."""
+        totals = ops.convert_to_tensor(self.totals)
+        means = totals / totals[-1]
+        return {name: means[i] for i, name in enumerate(self.names)}
 
 
 class LatentSpace:

@@ -257,9 +257,10 @@ class RBM(GenerativeModel):
 
     def _multiply(self, units, weights):
         # Products in the precision of the policy; units 0 and 1 are exact in any.
-        product = ops.matmul(
-            ops.cast(units, self.compute_dtype), ops.cast(weights, self.compute_dtype)
-        )
+        dtype = self.compute_dtype
+        if dtype == self.variable_dtype:
+            return units @ ops.convert_to_tensor(weights)
+        product = ops.cast(units, dtype) @ ops.cast(weights, dtype)
         return ops.cast(product, self.variable_dtype)
 
     def _sample_bernoulli(self, probabilities):
@@ -312,8 +313,8 @@ class RBM(GenerativeModel):
         """
         free_energy = self._free_energy(visible, hidden_logits)
         return {
-            "free_energy": ops.vdot(ops.relu(weights), free_energy),
-            "free_energy_gap": ops.vdot(weights, free_energy),
+            "free_energy": ops.sum(ops.relu(weights) * free_energy),
+            "free_energy_gap": ops.sum(weights * free_energy),
         }
 
     # Densities ------------------------------------------------------------------------
@@ -365,9 +366,8 @@ class RBM(GenerativeModel):
         return -self.free_energy(visible) - log_partition
 
     def _free_energy(self, visible, hidden_logits):
-        return -ops.matmul(visible, self.visible_bias) - ops.sum(
-            ops.softplus(hidden_logits), axis=-1
-        )
+        visible_energy = -(visible @ self.visible_bias[:, None])[:, 0]
+        return visible_energy - ops.sum(ops.softplus(hidden_logits), axis=-1)
 
     def _weight_arrays(self):
         return [
@@ -399,14 +399,12 @@ def join_phases(positive, negative):
         positive: Tensor of shape (n, num_visible), data.
         negative: Tensor of shape (m, num_visible), the states of chains.
     """
-    positive_weights, negative_weights = (
-        ops.ones_like(phase[:, 0]) / ops.cast(ops.shape(phase)[0], phase.dtype)
-        for phase in (positive, negative)
-    )
-    return (
-        ops.concatenate([positive, negative]),
-        ops.concatenate([positive_weights, -negative_weights]),
-    )
+    n, m = ops.shape(positive)[0], ops.shape(negative)[0]
+    weights = [
+        ops.full((n,), 1 / n, positive.dtype),
+        ops.full((m,), -1 / m, positive.dtype),
+    ]
+    return ops.concatenate([positive, negative]), ops.concatenate(weights)
 
 
 def compute_gradients(visible, hidden, weights):
@@ -418,9 +416,6 @@ def compute_gradients(visible, hidden, weights):
             sample have the same mean and less variance.
         weights: Tensor of shape (batch,).
     """
-    hidden = -weights[:, None] * hidden
-    return [
-        ops.matmul(ops.transpose(visible), hidden),
-        -ops.matmul(weights, visible),
-        ops.sum(hidden, axis=0),
-    ]
+    weights = -weights[:, None]
+    hidden, visible_t = weights * hidden, ops.transpose(visible)
+    return [visible_t @ hidden, (visible_t @ weights)[:, 0], ops.sum(hidden, axis=0)]
