@@ -206,7 +206,7 @@ class Means(keras.metrics.Metric):
         """
         values = [ops.cast(logs[name], self.dtype)[None] for name in self.names]
         values = ops.concatenate([*values, ops.ones_like(values[0])])
-        self.totals.assign_add(values * num_examples)
+        self.totals.assign_add(values * ops.cast(num_examples, self.dtype))
 
     def result(self):
         """Returns a dict of the means; NaN before the first batch."""
