@@ -78,11 +78,9 @@ class Workload:
 
 PCD = {"num_hidden": NUM_HIDDEN, "num_chains": 100}
 WORKLOADS = {
-    "dcgan": Workload(
-        "DCGAN", {"image_shape": (28, 28, 1), "base_filters": 32}, 64, 10
-    ),
-    "vae": Workload("VAE", {}, 100, 100),
-    "rbm": Workload("RBM", PCD, 100, 100),
+    "dcgan": Workload("DCGAN", {"image_shape": (28, 28, 1), "base_filters": 32}, 64, 3),
+    "vae": Workload("VAE", {}, 100, 20),
+    "rbm": Workload("RBM", PCD, 100, 20),
     "rbm_epoch": Workload("RBM", PCD, 100, 600, 60_000),
 }
 QUICK = {
