@@ -131,7 +131,7 @@ elif NAME == "torch":
         state = seed.state.value
         generator = torch.Generator(state.device)
         generator.manual_seed(sum(state.tolist()) & 0xFFFFFFFF)
-        state[1] += 1
+        state[1].add_(1)
         return generator
 
     def compiled(method):

@@ -2,6 +2,7 @@
 
     make benchmark
     python training/benchmark.py --only a     # one part; the others keep their results
+    python training/benchmark.py --only a --models rbm,vae
     python training/benchmark.py --quick      # small sizes: does it run? Writes nothing
 
 Parts:
@@ -76,6 +77,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="a,b,c,d", help="parts, such as a,d")
+    parser.add_argument("--models", default=",".join(MODELS), help="of part a")
     parser.add_argument(
         "--blocks", type=int, default=12, help="of each process of a, and of b"
     )
@@ -84,6 +86,11 @@ def main():
     parts = args.only.split(",")
     if not parts or not set(parts) <= set(PARTS):
         parser.error(f"--only names parts among a,b,c,d. Received: {args.only}")
+    names = args.models.split(",")
+    if not set(names) <= set(MODELS):
+        parser.error(
+            f"--models names models among {','.join(MODELS)}. Received: {args.models}"
+        )
     if args.blocks < 1:
         parser.error(f"--blocks must be at least 1. Received: {args.blocks}")
 
@@ -93,7 +100,8 @@ def main():
     metrics = {}
     for part in parts:
         start = time.perf_counter()
-        result = PARTS[part](args.blocks, args.quick)
+        options = {"models": names} if part == "a" else {}
+        result = PARTS[part](args.blocks, args.quick, **options)
         seconds = round(time.perf_counter() - start, 1)
         metrics[part] = result | {"wall_seconds": seconds}
         print(json.dumps({part: metrics[part]}, indent=2), flush=True)
@@ -102,9 +110,12 @@ def main():
 
 
 def save(metrics, load):
-    """Writes the results; parts that were not measured now keep theirs."""
+    """Writes the results; parts and models not measured now keep theirs."""
     if RESULTS.exists():
-        metrics = json.loads(RESULTS.read_text())["metrics"] | metrics
+        before = json.loads(RESULTS.read_text())["metrics"]
+        if "a" in metrics:
+            metrics["a"] = before.get("a", {}) | metrics["a"]
+        metrics = before | metrics
     result = {
         "command": " ".join(["python", *sys.argv]),
         "seed": 0,
@@ -122,14 +133,14 @@ def save(metrics, load):
 # Parts --------------------------------------------------------------------------------
 
 
-def benchmark_steps(num_blocks, quick):
+def benchmark_steps(num_blocks, quick, models=MODELS):
     """Returns the ratios of part a: a dict of models of settings."""
     return {
         model: {
             setting: measure_step(model, setting, num_blocks, quick)
             for setting in SETTINGS
         }
-        for model in MODELS
+        for model in models
     }
 
 

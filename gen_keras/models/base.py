@@ -40,8 +40,11 @@ class GenerativeModel(backend.Trainer):
         """The running means of `metric_names`; Keras resets them each epoch."""
         return [self.means]
 
-    def update_metrics(self, logs, num_examples=1):
-        """Adds `logs`, means over `num_examples`, to the metrics; returns these."""
+    def update_metrics(self, logs, num_examples=None):
+        """Adds `logs`, means over `num_examples`, to the metrics; returns these.
+
+        `None` gives each batch the weight 1.
+        """
         self.means.update_state(logs, num_examples)
         return self.means.result()
 
@@ -197,16 +200,19 @@ class Means(keras.metrics.Metric):
         # The last element counts the examples.
         self.totals = self.add_variable((len(names) + 1,), "zeros", name="totals")
 
-    def update_state(self, logs, num_examples=1):
+    def update_state(self, logs, num_examples=None):
         """Adds a batch.
 
         Args:
             logs: Dict of scalar tensors, means over the batch.
-            num_examples: Integer or scalar tensor, the weight of the batch.
+            num_examples: Integer or scalar tensor, the weight of the batch; `None`
+                means 1.
         """
         values = [ops.cast(logs[name], self.dtype)[None] for name in self.names]
         values = ops.concatenate([*values, ops.ones_like(values[0])])
-        self.totals.assign_add(values * ops.cast(num_examples, self.dtype))
+        if num_examples is not None:
+            values = values * ops.cast(num_examples, self.dtype)
+        self.totals.assign_add(values)
 
     def result(self):
         """Returns a dict of the means; NaN before the first batch."""

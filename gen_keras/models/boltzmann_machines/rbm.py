@@ -249,11 +249,13 @@ class RBM(GenerativeModel):
         return _scaled_sigmoid(self._hidden_logits(visible), scale)
 
     def _hidden_logits(self, visible):
-        return self._multiply(visible, self.kernel) + self.hidden_bias
+        bias = ops.convert_to_tensor(self.hidden_bias)
+        return self._multiply(visible, self.kernel) + bias
 
     def _visible_probabilities(self, hidden, scale=None):
-        product = self._multiply(hidden, ops.transpose(self.kernel))
-        return _scaled_sigmoid(product + self.visible_bias, scale)
+        bias = ops.convert_to_tensor(self.visible_bias)
+        logits = self._multiply(hidden, ops.transpose(self.kernel)) + bias
+        return _scaled_sigmoid(logits, scale)
 
     def _multiply(self, units, weights):
         # Products in the precision of the policy; units 0 and 1 are exact in any.
