@@ -37,6 +37,13 @@ uniform = keras.random.uniform
 normal = keras.random.normal
 
 
+def bernoulli(probabilities, *, seed):
+    """Returns 1 with the probability given for each element, else 0."""
+    # XLA cannot compile TensorFlow's binomial distribution.
+    draws = uniform(keras.ops.shape(probabilities), seed=seed)
+    return keras.ops.cast(draws < probabilities, probabilities.dtype)
+
+
 if NAME == "tensorflow":
     import tensorflow as tf
 
@@ -122,6 +129,10 @@ elif NAME == "torch":
         """Returns standard normal draws; see `keras.random.normal`."""
         generator = _next_generator(seed)
         return _empty(shape, generator).normal_(generator=generator)
+
+    def bernoulli(probabilities, *, seed):
+        """Returns 1 with the probability given for each element, else 0."""
+        return uniform(probabilities.shape, seed=seed).lt_(probabilities)
 
     def _empty(shape, generator):
         dtype = getattr(torch, keras.config.floatx())

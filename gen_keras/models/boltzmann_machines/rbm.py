@@ -266,9 +266,7 @@ class RBM(GenerativeModel):
         return ops.cast(product, self.variable_dtype)
 
     def _sample_bernoulli(self, probabilities):
-        # XLA cannot compile TensorFlow's binomial distribution.
-        uniform = backend.uniform(ops.shape(probabilities), seed=self.seed_generator)
-        return ops.cast(uniform < probabilities, probabilities.dtype)
+        return backend.bernoulli(probabilities, seed=self.seed_generator)
 
     # Training -------------------------------------------------------------------------
 
