@@ -2,7 +2,6 @@
 
     make benchmark
     python training/benchmark.py --only a     # one part; the others keep their results
-    python training/benchmark.py --only a --models rbm,vae
     python training/benchmark.py --quick      # small sizes: does it run? Writes nothing
 
 Parts:
@@ -66,8 +65,8 @@ PROTOCOL = {
     "until all 16 PNG files are here, over one connection as a browser keeps it. The "
     "app has been warm.",
     "d": "Fresh processes, files cached by the system. page: from the start of "
-    "demos/app.py to the last byte of /. import: whole processes that import "
-    "gen_keras or keras and nothing else, in alternation.",
+    "demos/app.py to the last byte of /. import: `import keras`, then "
+    "`import gen_keras` in the same process.",
 }
 
 
@@ -77,7 +76,6 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="a,b,c,d", help="parts, such as a,d")
-    parser.add_argument("--models", default=",".join(MODELS), help="of part a")
     parser.add_argument(
         "--blocks", type=int, default=12, help="of each process of a, and of b"
     )
@@ -86,11 +84,6 @@ def main():
     parts = args.only.split(",")
     if not parts or not set(parts) <= set(PARTS):
         parser.error(f"--only names parts among a,b,c,d. Received: {args.only}")
-    names = args.models.split(",")
-    if not set(names) <= set(MODELS):
-        parser.error(
-            f"--models names models among {','.join(MODELS)}. Received: {args.models}"
-        )
     if args.blocks < 1:
         parser.error(f"--blocks must be at least 1. Received: {args.blocks}")
 
@@ -100,24 +93,21 @@ def main():
     metrics = {}
     for part in parts:
         start = time.perf_counter()
-        options = {"models": names} if part == "a" else {}
-        result = PARTS[part](args.blocks, args.quick, **options)
+        result = PARTS[part](args.blocks, args.quick)
         seconds = round(time.perf_counter() - start, 1)
-        metrics[part] = result | {"wall_seconds": seconds}
+        command = " ".join(["python", *sys.argv])
+        metrics[part] = result | {"command": command, "wall_seconds": seconds}
         print(json.dumps({part: metrics[part]}, indent=2), flush=True)
     if not args.quick:
         save(metrics, load)
 
 
 def save(metrics, load):
-    """Writes the results; parts and models not measured now keep theirs."""
+    """Writes the results; parts not measured now keep theirs."""
     if RESULTS.exists():
-        before = json.loads(RESULTS.read_text())["metrics"]
-        if "a" in metrics:
-            metrics["a"] = before.get("a", {}) | metrics["a"]
-        metrics = before | metrics
+        metrics = json.loads(RESULTS.read_text())["metrics"] | metrics
     result = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": "python training/benchmark.py",  # Of all parts; each names its own.
         "seed": 0,
         "protocol": PROTOCOL,
         "date": datetime.date.today().isoformat(),
@@ -133,14 +123,14 @@ def save(metrics, load):
 # Parts --------------------------------------------------------------------------------
 
 
-def benchmark_steps(num_blocks, quick, models=MODELS):
+def benchmark_steps(num_blocks, quick):
     """Returns the ratios of part a: a dict of models of settings."""
     return {
         model: {
             setting: measure_step(model, setting, num_blocks, quick)
             for setting in SETTINGS
         }
-        for model in models
+        for model in MODELS
     }
 
 
@@ -251,32 +241,32 @@ def benchmark_start(num_blocks, quick):
         with App():
             return time.perf_counter() - start
 
-    def time_import(name):
-        start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-c", f"import {name}"],
+    def time_imports():
+        code = (
+            "import time; start = time.perf_counter(); import keras; "
+            "middle = time.perf_counter(); import gen_keras; "
+            "print(middle - start, time.perf_counter() - middle)"
+        )
+        output = subprocess.run(
+            [sys.executable, "-c", code],
             cwd=ROOT,
             check=True,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-        )
-        return time.perf_counter() - start
+        ).stdout
+        return map(float, output.split())
 
-    runs = {
-        "page": start_app,
-        "import gen_keras": lambda: time_import("gen_keras"),
-        "import keras": lambda: time_import("keras"),
-    }
-    seconds = alternate(runs, 1 if quick else 5)
-    ours, keras = seconds["import gen_keras"], seconds["import keras"]
-    extra = [a - b for a, b in zip(ours, keras, strict=True)]
+    num_runs = 1 if quick else 5
+    seconds = {"page": [start_app() for _ in range(num_runs)]}
+    imports = zip(*(time_imports() for _ in range(num_runs)), strict=True)
+    seconds["import keras"], seconds["import gen_keras"] = imports
     return {
         "median_seconds": {
-            name: round(statistics.median(values), 2)
+            name: round(statistics.median(values), 3)
             for name, values in seconds.items()
         },
-        "import_extra_seconds": round(statistics.median(extra), 2),
         "seconds": {
-            name: [round(value, 2) for value in values]
+            name: [round(value, 3) for value in values]
             for name, values in seconds.items()
         },
     }
