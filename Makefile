@@ -14,6 +14,8 @@ BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
 
 # What .venv has, unless the caller says otherwise.
 demo train: export KERAS_BACKEND ?= tensorflow
+# TensorFlow reports a missing GPU as an error.
+demo train: export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test check format check-backends check-jax check-torch train benchmark
 
@@ -49,6 +51,7 @@ check-torch: .venv-torch/installed
 
 MODEL ?=
 train: .venv/installed
+	@test -n "$(MODEL)" || { echo "Name a model, such as: make train MODEL=dcgan"; exit 1; }
 	.venv/bin/python training/train_$(MODEL).py $(ARGS)
 
 benchmark: .venv/installed .venv-jax/installed .venv-torch/installed

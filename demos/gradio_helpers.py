@@ -395,9 +395,11 @@ def to_integer(value, what, minimum, maximum):
 def to_rows(numbers, what):
     """Returns the rows (from 0) of samples by their numbers on the page (from 1)."""
     if not isinstance(numbers, list) or not numbers:
-        raise complain(f"{what} needs at least one sample. Click one above.")
+        raise complain(f"{what} needs at least one sample: choose its numbers.")
     if len(numbers) > MAX_IMAGES:
         raise complain(f"{what} takes at most {MAX_IMAGES} samples.")
+    # The page's checkboxes, and so the API's description, know numbers as texts.
+    numbers = [int(i) if str(i).isdecimal() else i for i in numbers]
     return [to_integer(i, f"{what}: the sample", 1, MAX_IMAGES) - 1 for i in numbers]
 
 

@@ -80,6 +80,14 @@ class Checkpoint(keras.callbacks.Callback):
         """Returns the paths of all checkpoints, the latest last."""
         return sorted(self.directory.glob("epoch_*_step_*.weights.h5"))
 
+    def progress(self):
+        """Returns how far the latest checkpoint is, as its name says: `Progress`."""
+        paths = self.paths()
+        if not paths:
+            return Progress()
+        _, epoch, _, step = paths[-1].name.split(".")[0].split("_")
+        return Progress(int(epoch), int(step))
+
     def restore(self, model):
         """Loads the latest checkpoint that can be read.
 

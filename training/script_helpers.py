@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import json
 import math
 import os
 import pathlib
@@ -33,7 +34,9 @@ class Config:
     epochs: int = flag(10, "epochs in total, those before --resume included")
     batch_size: int = flag(64, "images a step")
     log_dir: str = flag("runs/model", "folder for checkpoints, TensorBoard, the model")
-    resume: bool = flag(False, "go on exactly where the run in --log-dir stopped")
+    resume: bool = flag(
+        False, "go on exactly where the run in --log-dir stopped, with its flags"
+    )
     from_preset: str = flag(
         "", "fine-tune a preset or a .keras file; flags of the networks do nothing then"
     )
@@ -45,20 +48,46 @@ class Config:
     sample_every: int = flag(1, "epochs between two sample images in TensorBoard")
 
 
+# What a resumed run may change.
+FREE_FLAGS = ("log_dir", "epochs", "resume", "dry_run", "data_parallel", "sample_every")
+FLAGS_FILE = "flags.json"
+
+
 def parse_flags(config_class, arguments=None):
-    """Returns a `config_class` (a dataclass) filled from the command line."""
+    """Returns a `config_class` (a dataclass) filled from the command line.
+
+    With --resume, flags that are not given are those of the start of the run.
+    """
     module = sys.modules[config_class.__module__]
     parser = argparse.ArgumentParser(
         description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for field in dataclasses.fields(config_class):
         parser.add_argument("--" + field.name.replace("_", "-"), **_options(field))
-    return config_class(**vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    if given.get("resume"):
+        given = flags_of_start(given.get("log_dir", config_class.log_dir)) | given
+        known = [field.name for field in dataclasses.fields(config_class)]
+        given = {name: value for name, value in given.items() if name in known}
+    return config_class(**given)
+
+
+def flags_of_start(log_dir):
+    """Returns the flags that the run in a folder was started with, as a dict."""
+    path = pathlib.Path(log_dir) / FLAGS_FILE
+    if not path.is_file():
+        return {}
+    flags = json.loads(path.read_text("utf-8"))
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in flags.items()
+        if name not in ("log_dir", "resume", "dry_run")
+    }
 
 
 def _options(field):
     text = field.metadata.get("help", "").replace("%", "%%")
-    options = {"default": field.default, "help": text}
+    options = {"default": argparse.SUPPRESS, "help": text}
     if field.type is bool:
         on_by_default = argparse.BooleanOptionalAction
         return options | {"action": on_by_default if field.default else "store_true"}
@@ -116,7 +145,8 @@ def _check(config):
             )
     if config.dry_run:
         return
-    started = callbacks.Checkpoint(config.log_dir).paths()
+    checkpoint = callbacks.Checkpoint(config.log_dir)
+    started = checkpoint.paths()
     if started and not config.resume:
         raise ValueError(
             f"{config.log_dir} holds a run already. Go on with it by --resume, or name "
@@ -124,6 +154,20 @@ def _check(config):
         )
     if config.resume and not started:
         print(f"Nothing to resume in {config.log_dir}: training starts anew.")
+        return
+    for name, value in flags_of_start(config.log_dir).items():
+        now = getattr(config, name, value)
+        if name not in FREE_FLAGS and now != value:
+            raise ValueError(
+                f"--{name.replace('_', '-')} was {_as_text(value)} when the run in "
+                f"{config.log_dir} started. Leave it out, or start another run in "
+                f"another --log-dir. Received: {_as_text(now)}"
+            )
+    if started and checkpoint.progress().epoch >= config.epochs:
+        print(
+            f"The run in {config.log_dir} has had its {config.epochs} epochs already; "
+            "more by a larger --epochs."
+        )
 
 
 def dataset_options(config):
@@ -205,6 +249,9 @@ def fit(model, images, config, sample_images, **options):
     options.setdefault("verbose", 1 if sys.stdout.isatty() else 2)
     with one_line_errors():
         make_folder(config.log_dir)
+        flags = pathlib.Path(config.log_dir) / FLAGS_FILE
+        if not checkpoint.paths():
+            flags.write_text(json.dumps(vars(config), indent=2) + "\n", "utf-8")
         callbacks.fit(
             model,
             images,

@@ -504,7 +504,7 @@ def _warn_of_skipped(skipped, num_files):
     message = f"{len(skipped)} of {num_files} images cannot be used:{shown}{more}"
     if len(skipped) == num_files:
         raise ValueError(message)
-    warnings.warn(message + "\nThey are skipped; see `skipped`.", stacklevel=5)
+    warnings.warn(message + "\nThey are left out.", stacklevel=5)
 
 
 def decode(file, size, channels, resize):

@@ -25,7 +25,7 @@ _PATH_LOADERS = {
 
 def names():
     """Returns the names that `load` knows, as a list of strings."""
-    return [*_LOADERS, *(f"{kind}:PATH" for kind in _PATH_LOADERS)]
+    return [*_LOADERS, *(f"{kind}:PATH" for kind in _PATH_LOADERS), "PATH.npz"]
 
 
 def load(name, split="train", value_range=(0.0, 1.0), **options):

@@ -23,7 +23,8 @@ def path(name):
     """
     if name not in table():
         raise ValueError(
-            f"`name` must be a preset: {', '.join(table())}. Received: {name}"
+            f"There is no such preset. Known are {', '.join(table())}, and paths that "
+            f"end in .keras. Received: {name}"
         )
     return DIRECTORY / f"{name}.keras"
 

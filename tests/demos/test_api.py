@@ -113,7 +113,7 @@ def test_walk_goes_from_one_sample_to_the_other_and_back(client):
 def test_arithmetic_that_can_be_foreseen(client):
     images = sample(client, "dcgan_mnist", 8, 5)
     pictures = client.predict(
-        "dcgan_mnist", 5, [1, 2, 3], [3, 2, 1], [7], api_name="/arithmetic"
+        "dcgan_mnist", 5, [1, 2, 3], ["3", "2", "1"], [7], api_name="/arithmetic"
     )
     a, b, c, result = (read(picture["image"]) for picture in pictures)
     np.testing.assert_array_equal(a, b)

@@ -97,7 +97,7 @@ def test_presets_have_a_folder():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["nonsense"], "must be a preset: dcgan_mnist"),
+        (["nonsense"], "no such preset. Known are dcgan_mnist"),
         (["lost.keras"], "no file lost.keras"),
         (["{folder}/text.keras"], "text.keras"),
         (["{folder}/plain.keras"], "Received: {folder}/plain.keras, a Sequential"),

@@ -5,6 +5,7 @@ import io
 import math
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -234,6 +235,7 @@ def test_bfloat16(name, photos, tmp_path):
 def test_broken_training_stops_and_keeps_the_last_good_checkpoint(photos, tmp_path):
     run("vae", photos, tmp_path, epochs=1)
     paths = callbacks.Checkpoint(tmp_path).paths()
+    (tmp_path / "flags.json").unlink()  # Else another rate would be refused.
     flags = {"resume": True, "epochs": 3, "learning_rate": 1e30}
     message = error_of("vae", photos, tmp_path, **flags)
     assert "not finite" in message and str(paths[-1]) in message
@@ -320,6 +322,25 @@ def test_flags_arrive():
         script_helpers.parse_flags(
             module_of("vae").Config, ["--precision", "mixed_float16"]
         )
+
+
+def test_resume_goes_by_the_flags_of_the_start(photos, tmp_path, capsys):
+    started = config_of("vae", photos, tmp_path, epochs=1, learning_rate=0.5)
+    module_of("vae").main(started)
+    arguments = ["--resume", "--log-dir", str(tmp_path)]
+    resumed = script_helpers.parse_flags(module_of("vae").Config, arguments)
+    assert resumed == dataclasses.replace(started, resume=True)
+    assert isinstance(resumed.hidden_dims, tuple)
+
+    module_of("vae").main(resumed)
+    assert "has had its 1 epochs already" in capsys.readouterr().out
+    more = [*arguments, "--epochs", "2", "--learning-rate", "0.25"]
+    other = script_helpers.parse_flags(module_of("vae").Config, more)
+    assert (other.epochs, other.learning_rate) == (2, 0.25)
+    with pytest.raises(SystemExit) as caught:
+        module_of("vae").main(other)
+    words = r"--learning-rate was 0.5 when .* started.*Received: 0.25$"
+    assert re.search(words, str(caught.value))
 
 
 # Several devices --------------------------------------------------------------------
