@@ -401,7 +401,7 @@ class SeedGenerator(keras.random.SeedGenerator):
 
 
 def spread_seed(seed):
-    """Returns a hash of the integer `seed` in [0, 2^31)."""
+    """Returns a hash of an integer, or of a tuple of integers, in [0, 2^31)."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
 
 
@@ -447,7 +447,7 @@ class Trainer(keras.Model):
 
         Args:
             loss_fn: Function without arguments returning `(loss, logs)`: a scalar
-                tensor and a dict of scalar tensors.
+                tensor and a dict of tensors.
             optimizer: `keras.optimizers.Optimizer`, built on `variables`.
             variables: List of `keras.Variable` to update; all others stay fixed.
 

@@ -311,6 +311,38 @@ def fit(model, data, batch_size, epochs, checkpoint, seed=0, callbacks=(), **opt
         run(epoch, epochs)
 
 
+class BestModel(keras.callbacks.Callback):
+    """Keeps the model of the epoch with the least of a metric.
+
+    Give it to `Checkpoint(remember=…)` as well, so that a resumed run knows the least.
+
+    Args:
+        path: File name ending in ".keras".
+        monitor: String, a key of the logs of an epoch, such as "val_l1_loss".
+    """
+
+    def __init__(self, path, monitor):
+        super().__init__()
+        self.path = pathlib.Path(path)
+        self.monitor = monitor
+        self.best = float("inf")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves the model if it is the best so far."""
+        value = (logs or {}).get(self.monitor, float("inf"))
+        if value >= self.best:
+            return
+        self.best = float(value)
+        backend.sync_state(self.model)
+        temporary = self.path.with_name("unfinished_best.keras")  # Never half a model.
+        try:
+            self.model.save(temporary)
+            temporary.replace(self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            warnings.warn(f"{self.path} could not be written: {error}", stacklevel=2)
+
+
 class TensorBoard(keras.callbacks.Callback):
     """Logs metrics, learning rates, images and hyperparameters; without TensorFlow.
 

@@ -8,20 +8,24 @@ from keras import ops
 from gen_keras import backend
 
 
-def check_model(make_model, config, data, sample_shape, tmp_path):
+def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
     """Checks what every model promises.
 
     Args:
         make_model: Function of keyword arguments returning a compiled model. It hands
             `compile_options`, a dict, to `compile`.
         config: Dict of scalar `__init__` arguments, none equal to its default.
-        data: Array, a small training set in the model's value range.
+        data: Array, a small training set in the model's value range, or a tuple (x, y).
         sample_shape: Tuple, the shape of one sample.
         tmp_path: Folder for files.
+        draw: Function `(model, num_samples, seed=None)` that returns random outputs;
+            by default `model.sample`.
     """
+    draw = draw or (lambda model, *args, **kwargs: model.sample(*args, **kwargs))
+    data = data if isinstance(data, tuple) else (data,)
     check_config(make_model, config)
     check_fit_updates_weights(make_model, data)
-    check_sample(make_model, sample_shape)
+    check_sample(make_model, sample_shape, draw)
     check_evaluate(make_model, data)
     check_save_and_load(make_model, config, tmp_path)
     check_training_goes_on_after_load(make_model, data, tmp_path)
@@ -38,7 +42,7 @@ def check_config(make_model, config):
 def check_fit_updates_weights(make_model, data):
     model = make_model()
     before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
-    history = model.fit(data, batch_size=len(data) // 2, verbose=0).history
+    history = model.fit(*data, batch_size=len(data[0]) // 2, verbose=0).history
     assert set(history) == set(model.metric_names)
     assert all(np.isfinite(values).all() for values in history.values()), history
     after = [ops.convert_to_numpy(v) for v in model.trainable_variables]
@@ -50,28 +54,28 @@ def check_fit_updates_weights(make_model, data):
     assert not unchanged, f"fit() left these weights as they were: {unchanged}"
 
 
-def check_sample(make_model, sample_shape):
+def check_sample(make_model, sample_shape, draw):
     model, twin, other = make_model(seed=1), make_model(seed=1), make_model(seed=2)
     for copy in (twin, other):
         copy.set_weights(model.get_weights())
     keras.utils.set_random_seed(0)  # The model's own seed must decide, not this one.
-    samples = ops.convert_to_numpy(model.sample(3))
+    samples = ops.convert_to_numpy(draw(model, 3))
     keras.utils.set_random_seed(1)
     assert samples.shape == (3, *sample_shape)
     low, high = model.value_range
     assert low <= samples.min() and samples.max() <= high
-    np.testing.assert_array_equal(samples, ops.convert_to_numpy(twin.sample(3)))
-    assert not np.array_equal(samples, ops.convert_to_numpy(other.sample(3)))
+    np.testing.assert_array_equal(samples, ops.convert_to_numpy(draw(twin, 3)))
+    assert not np.array_equal(samples, ops.convert_to_numpy(draw(other, 3)))
 
     # A seed given to `sample` decides alone, and leaves the model's stream as it was.
-    first = ops.convert_to_numpy(model.sample(3, seed=5))
-    np.testing.assert_array_equal(first, ops.convert_to_numpy(other.sample(3, seed=5)))
-    assert not np.array_equal(first, ops.convert_to_numpy(model.sample(3, seed=6)))
+    first = ops.convert_to_numpy(draw(model, 3, seed=5))
+    np.testing.assert_array_equal(first, ops.convert_to_numpy(draw(other, 3, seed=5)))
+    assert not np.array_equal(first, ops.convert_to_numpy(draw(model, 3, seed=6)))
     np.testing.assert_array_equal(
-        ops.convert_to_numpy(model.sample(3)), ops.convert_to_numpy(twin.sample(3))
+        ops.convert_to_numpy(draw(model, 3)), ops.convert_to_numpy(draw(twin, 3))
     )
     with pytest.raises(ValueError, match="seed"):
-        model.sample(3, seed=-1)
+        draw(model, 3, seed=-1)
 
 
 def check_save_and_load(make_model, config, tmp_path):
@@ -87,9 +91,11 @@ def check_save_and_load(make_model, config, tmp_path):
 def check_evaluate(make_model, data):
     model = make_model(seed=1)
     before = [ops.convert_to_numpy(v).copy() for v in model.weights]
-    model.fit(data, batch_size=len(data), verbose=0)  # Makes both functions.
+    model.fit(*data, batch_size=len(data[0]), verbose=0)  # Makes both functions.
     model.set_weights(before)
-    logs = model.evaluate(data, batch_size=len(data) // 2, verbose=0, return_dict=True)
+    logs = model.evaluate(
+        *data, batch_size=len(data[0]) // 2, verbose=0, return_dict=True
+    )
     assert set(logs) == set(model.metric_names)
     assert np.isfinite(list(logs.values())).all(), logs
     assert_same_variables(model.weights, before)
@@ -97,7 +103,9 @@ def check_evaluate(make_model, data):
 
 def check_training_goes_on_after_load(make_model, data, tmp_path):
     def fit(model):
-        model.fit(data, batch_size=len(data) // 2, shuffle=False, verbose=0, epochs=2)
+        model.fit(
+            *data, batch_size=len(data[0]) // 2, shuffle=False, verbose=0, epochs=2
+        )
 
     model = make_model(seed=1)
     fit(model)
@@ -110,8 +118,8 @@ def check_training_goes_on_after_load(make_model, data, tmp_path):
 
 def check_jit_compile(make_model, data):
     model = make_model(seed=1, compile_options={"jit_compile": True})
-    history = model.fit(data, batch_size=len(data) // 2, verbose=0).history
-    logs = model.evaluate(data, batch_size=len(data), verbose=0, return_dict=True)
+    history = model.fit(*data, batch_size=len(data[0]) // 2, verbose=0).history
+    logs = model.evaluate(*data, batch_size=len(data[0]), verbose=0, return_dict=True)
     for values in (*history.values(), *logs.values()):
         assert np.isfinite(values).all(), (history, logs)
 

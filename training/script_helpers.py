@@ -221,7 +221,7 @@ def make_model(config, model_class, **arguments):
     return model
 
 
-def fit(model, images, config, sample_images, **options):
+def fit(model, images, config, sample_images, monitor=None, **options):
     """Fits the model with checkpoints and logs, then saves it as a `.keras` file.
 
     Args:
@@ -230,6 +230,8 @@ def fit(model, images, config, sample_images, **options):
         config: `Config`.
         sample_images: Dict of functions that return images, see
             `gen_keras.callbacks.TensorBoard`.
+        monitor: String or `None`, a metric whose least value marks the model to keep
+            as `best.keras`.
         **options: See `gen_keras.callbacks.fit`.
 
     Returns:
@@ -237,7 +239,9 @@ def fit(model, images, config, sample_images, **options):
     """
     if config.dry_run:
         return _describe(model, images, config)
-    checkpoint = callbacks.Checkpoint(config.log_dir)
+    log_dir = pathlib.Path(config.log_dir)
+    best = [callbacks.BestModel(log_dir / "best.keras", monitor)] if monitor else []
+    checkpoint = callbacks.Checkpoint(log_dir, remember=best)
     tensorboard = callbacks.TensorBoard(
         config.log_dir,
         hparams={"backend": backend.NAME}
@@ -259,10 +263,10 @@ def fit(model, images, config, sample_images, **options):
             config.epochs,
             checkpoint,
             seed=config.seed,
-            callbacks=[tensorboard, *options.pop("callbacks", ())],
+            callbacks=[tensorboard, *best, *options.pop("callbacks", ())],
             **options,
         )
-        return save(model, pathlib.Path(config.log_dir) / "model.keras")
+        return save(model, log_dir / "model.keras")
 
 
 def make_folder(path):

@@ -241,3 +241,51 @@ def random_flip(batch, rng):
     choice = mirrored[:, None, None, None]
     flipped = tuple(np.where(choice, x[:, :, ::-1], x) for x in images)
     return flipped if isinstance(batch, tuple) else flipped[0]
+
+
+def random_jitter(batch, rng, scale=286 / 256):
+    """Enlarges images, cuts out their old size at random, mirrors half of them.
+
+    Args:
+        batch: See `random_flip`; the images at one position are treated alike.
+        rng: `numpy.random.Generator`.
+        scale: Float of at least 1, how much larger they become.
+
+    Returns:
+        As `batch`.
+
+    Reference:
+        Isola et al., 2017, section 6.2: 256 x 256 to 286 x 286.
+    """
+    images = batch if isinstance(batch, tuple) else (batch,)
+    num_images, height, width, _ = images[0].shape
+    rows = _random_crops(height, scale, num_images, rng)
+    columns = _random_crops(width, scale, num_images, rng)
+    mirrored = rng.random(num_images) < 0.5
+    columns[mirrored] = columns[mirrored, ::-1]
+    jittered = tuple(
+        # Bicubic interpolation overshoots.
+        np.clip(_resample(x, rows, columns), x.min(), x.max())
+        for x in images
+    )
+    return jittered if isinstance(batch, tuple) else jittered[0]
+
+
+def _random_crops(side, scale, num_images, rng):
+    """Returns matrices (num_images, side, side) that enlarge and cut out."""
+    import PIL.Image
+
+    larger = round(side * scale)
+    # Resizing is linear: its matrix is what it makes of the identity.
+    identity = PIL.Image.fromarray(np.eye(side, dtype="float32"))
+    matrix = np.asarray(identity.resize((side, larger), PIL.Image.Resampling.BICUBIC))
+    starts = rng.integers(0, larger - side + 1, num_images)
+    return matrix[starts[:, None] + np.arange(side)]
+
+
+def _resample(images, rows, columns):
+    """Returns rows @ image @ columns.T for each channel of each image."""
+    num_images, height, width, channels = images.shape
+    x = (rows @ images.reshape(num_images, height, -1)).reshape(images.shape)
+    x = x.swapaxes(1, 2).reshape(num_images, width, -1)
+    return (columns @ x).reshape(num_images, width, height, channels).swapaxes(1, 2)

@@ -2,4 +2,5 @@
 
 from gen_keras.models.boltzmann_machines.rbm import RBM
 from gen_keras.models.gans.dcgan import DCGAN
+from gen_keras.models.gans.pix2pix import Pix2Pix
 from gen_keras.models.vaes.vae import VAE

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import random
 
 import keras
 import numpy as np
@@ -71,7 +72,7 @@ class GenerativeModel(backend.Trainer):
 
     @contextlib.contextmanager
     def seeded(self, seed):
-        """Starts the model's random stream at `seed` and puts it back afterwards.
+        """Starts all random streams at `seed` and puts them back afterwards.
 
         For calls from outside, not for compiled steps. `None` changes nothing.
         """
@@ -80,13 +81,25 @@ class GenerativeModel(backend.Trainer):
             return
         if seed < 0:
             raise ValueError(f"`seed` must not be negative. Received: {seed}")
-        state = self.seed_generator.state
-        before = ops.convert_to_numpy(state).copy()
-        state.assign(np.array([backend.spread_seed(seed), 0], before.dtype))
+        states = self.seed_states
+        before = [ops.convert_to_numpy(state).copy() for state in states]
+        self.start_streams(seed)
         try:
             yield
         finally:
-            state.assign(before)
+            for state, value in zip(states, before, strict=True):
+                state.assign(value)
+
+    def start_streams(self, seed):
+        """Starts the random streams of the model and of its layers at `seed`.
+
+        `None` draws one as Keras does, from what `keras.utils.set_random_seed` sets.
+        """
+        seed = random.randrange(2**31) if seed is None else seed
+        for i, state in enumerate(self.seed_states):
+            is_own = state is self.seed_generator.state
+            start = backend.spread_seed(seed if is_own else (seed, i))
+            state.assign(np.array([start, 0]).astype(state.dtype))
 
     # Presets --------------------------------------------------------------------------
 
@@ -266,6 +279,41 @@ class LatentSpace:
             path: File name ending in ".keras".
         """
         self.sampler.save(path)
+
+
+class Translator:
+    """What models that turn images into images offer; a mixin."""
+
+    def translate_by(self, network, images, multiple, **options):
+        """Returns what a network makes of images whose size it may not take.
+
+        They are padded by reflection on all sides, the outputs cropped back.
+
+        Args:
+            network: Model from images to images of the same size.
+            images: Array of shape (batch, height, width, channels).
+            multiple: Integer, what the network's heights and widths are multiples of.
+            **options: Arguments of the network's call, such as `training`.
+
+        Raises:
+            ValueError: If the shape of `images` does not suit the network.
+        """
+        images = ops.convert_to_numpy(images).astype("float32")
+        channels = network.input_shape[-1]
+        if images.ndim != 4 or images.shape[-1] != channels:
+            raise ValueError(
+                f"`images` must have the shape (batch, height, width, {channels}). "
+                f"Received: {images.shape}"
+            )
+        height, width = images.shape[1:3]
+        (top, bottom), (left, right) = (
+            (extra // 2, extra - extra // 2)
+            for extra in (-height % multiple, -width % multiple)
+        )
+        borders = ((0, 0), (top, bottom), (left, right), (0, 0))
+        with backend.no_gradients():
+            outputs = network(np.pad(images, borders, "reflect"), **options)
+        return outputs[:, top : top + height, left : left + width]
 
 
 def _with_subclasses(cls):

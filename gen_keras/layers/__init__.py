@@ -1,0 +1,3 @@
+"""Layers that several models share."""
+
+from gen_keras.layers.image_pool import ImagePool

@@ -1,0 +1,98 @@
+r"""Trains pix2pix on pairs of images.
+
+python training/train_pix2pix.py
+python training/train_pix2pix.py --dataset emoji_vendors
+python training/train_pix2pix.py --dataset paired_folder:facades --image-size 256 \
+    --receptive-field 70 --batch-size 1
+python training/train_pix2pix.py --epochs 1 --max-images 64   # smoke run
+
+Writes checkpoints, TensorBoard logs, the model and the one with the least L1 loss on
+held-out pairs (`best.keras`) to `--log-dir`.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+from script_helpers import Config as SharedConfig
+from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+
+from gen_keras import datasets, schedules
+from gen_keras.models import Pix2Pix
+
+
+@dataclasses.dataclass
+class Config(SharedConfig):
+    """Hyperparameters, with the values of the paper where it gives one."""
+
+    dataset: str = flag(
+        "emoji_edges", "emoji_edges, emoji_vendors or paired_folder:PATH"
+    )
+    image_size: int = flag(64, "side of the images; a multiple of 16")
+    epochs: int = flag(200, "epochs in total; the rate falls over the second half")
+    batch_size: int = flag(8, "pairs a step (paper: 1, on larger images)")
+    log_dir: str = flag(
+        "runs/pix2pix", "folder for checkpoints, TensorBoard, the model"
+    )
+    learning_rate: float = flag(2e-4, "of Adam, for both networks")
+    receptive_field: int = flag(
+        34, "side of the discriminator's patches (paper: 70, at 256)"
+    )
+    base_filters: int = flag(64, "filters of the first layer of both networks")
+    max_filters: int = flag(512, "the most filters of a layer of the U-Net")
+    dropout: float = flag(0.5, "rate of the generator's noise")
+    l1_weight: float = flag(100.0, "weight of the L1 loss")
+
+
+def main(config):
+    """Builds, compiles and fits the model; returns it for tests."""
+    with setup(config):
+        pairs = load_images(config, Pix2Pix.value_range)
+        held_out = load_images(config, Pix2Pix.value_range, "validation")
+        model = make_model(
+            config,
+            Pix2Pix,
+            image_shape=pairs.image_shape,
+            input_channels=pairs.input_shape[-1],
+            receptive_field=config.receptive_field,
+            base_filters=config.base_filters,
+            max_filters=config.max_filters,
+            dropout=config.dropout,
+            l1_weight=config.l1_weight,
+            seed=config.seed,
+        )
+        half = config.epochs * (len(pairs) // config.batch_size) // 2
+        rates = [
+            schedules.LinearDecay(config.learning_rate, half, half + 1)
+            for _ in range(2)
+        ]
+        model.compile(*(keras.optimizers.Adam(rate, 0.5) for rate in rates))
+    held_out = held_out.take(500)
+    shown = held_out.take(16)
+    fit(
+        model,
+        pairs,
+        config,
+        sample_images={
+            "input_output_target": lambda: side_by_side(
+                shown.inputs, model.translate(shown.inputs), shown.targets
+            )
+        },
+        monitor="val_l1_loss",
+        transform=datasets.random_jitter,
+        validation_data=(held_out.inputs, held_out.targets),
+        validation_batch_size=config.batch_size,
+    )
+    return model
+
+
+def side_by_side(*images):
+    """Returns images of one size beside each other, gray ones as colour."""
+    images = [keras.ops.convert_to_numpy(x) for x in images]
+    channels = max(x.shape[-1] for x in images)
+    shape = (*images[0].shape[:-1], channels)
+    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
