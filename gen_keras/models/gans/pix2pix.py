@@ -64,8 +64,25 @@ def build_unet(
     return keras.Model(inputs, outputs, name="generator")
 
 
+def normalize(x):
+    """Normalizes each channel of each image by itself.
+
+    This is the paper's batch normalization at its batch size of 1, where training and
+    test use the statistics of the one image at hand. So it stays at any batch size.
+    """
+    return layers.GroupNormalization(
+        groups=-1,
+        epsilon=1e-5,
+        gamma_initializer=keras.initializers.RandomNormal(mean=1.0, stddev=0.02),
+    )(x)
+
+
 def build_patch_discriminator(
-    input_channels=6, receptive_field=70, base_filters=64, name="discriminator"
+    input_channels=6,
+    receptive_field=70,
+    base_filters=64,
+    normalize=normalize,
+    name="discriminator",
 ):
     """Returns a model of images in [-1, 1] to logits (batch, rows, columns, 1).
 
@@ -75,6 +92,7 @@ def build_patch_discriminator(
         input_channels: Integer.
         receptive_field: Integer in `RECEPTIVE_FIELDS`, the side of a patch in pixels.
         base_filters: Integer, the filters of the first convolution.
+        normalize: Function of a Keras tensor.
         name: String.
     """
     kernel_size, num_strided = RECEPTIVE_FIELDS[receptive_field]
@@ -116,17 +134,18 @@ def patch_grid(side, receptive_field):
     return side // 2**num_strided - 2
 
 
-def normalize(x):
-    """Normalizes each channel of each image by itself.
-
-    This is the paper's batch normalization at its batch size of 1, where training and
-    test use the statistics of the one image at hand. So it stays at any batch size.
-    """
-    return layers.GroupNormalization(
-        groups=-1,
-        epsilon=1e-5,
-        gamma_initializer=keras.initializers.RandomNormal(mean=1.0, stddev=0.02),
-    )(x)
+def check_receptive_field(receptive_field, image_shape):
+    """Raises a `ValueError` if there is no such discriminator for the images."""
+    if receptive_field not in RECEPTIVE_FIELDS:
+        raise ValueError(
+            f"`receptive_field` must be one of {tuple(RECEPTIVE_FIELDS)}. "
+            f"Received: {receptive_field}"
+        )
+    if patch_grid(min(image_shape[:2]), receptive_field) < 1:
+        raise ValueError(
+            f"A `receptive_field` of {receptive_field} needs larger images. "
+            f"Received: image_shape={tuple(image_shape)}"
+        )
 
 
 def _convolve(x, filters, kernel_size, strides=1, use_bias=True):
@@ -235,16 +254,7 @@ class Pix2Pix(Translator, GenerativeModel):
                 "Images must have 1 to 4 channels. Received: image_shape="
                 f"{self.image_shape}, input_channels={self.input_channels}"
             )
-        if self.receptive_field not in RECEPTIVE_FIELDS:
-            raise ValueError(
-                f"`receptive_field` must be one of {tuple(RECEPTIVE_FIELDS)}. "
-                f"Received: {self.receptive_field}"
-            )
-        if patch_grid(min(size), self.receptive_field) < 1:
-            raise ValueError(
-                f"A `receptive_field` of {self.receptive_field} needs larger images. "
-                f"Received: image_shape={self.image_shape}"
-            )
+        check_receptive_field(self.receptive_field, self.image_shape)
 
     def compile(
         self, generator_optimizer=None, discriminator_optimizer=None, **options
