@@ -16,7 +16,7 @@ def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
             `compile_options`, a dict, to `compile`.
         config: Dict of scalar `__init__` arguments, none equal to its default.
         data: Array, a small training set in the model's value range, or a tuple (x, y).
-        sample_shape: Tuple, the shape of one sample.
+        sample_shape: Tuple, the shape of one sample; `None` for a model without noise.
         tmp_path: Folder for files.
         draw: Function `(model, num_samples, seed=None)` that returns random outputs;
             by default `model.sample`.
@@ -25,7 +25,8 @@ def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
     data = data if isinstance(data, tuple) else (data,)
     check_config(make_model, config)
     check_fit_updates_weights(make_model, data)
-    check_sample(make_model, sample_shape, draw)
+    if sample_shape is not None:
+        check_sample(make_model, sample_shape, draw)
     check_evaluate(make_model, data)
     check_save_and_load(make_model, config, tmp_path)
     check_training_goes_on_after_load(make_model, data, tmp_path)

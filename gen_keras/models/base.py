@@ -284,7 +284,7 @@ class LatentSpace:
 class Translator:
     """What models that turn images into images offer; a mixin."""
 
-    def translate_by(self, network, images, multiple, **options):
+    def translate_by(self, network, images, multiple, minimum=1, **options):
         """Returns what a network makes of images whose size it may not take.
 
         They are padded by reflection on all sides, the outputs cropped back.
@@ -293,6 +293,7 @@ class Translator:
             network: Model from images to images of the same size.
             images: Array of shape (batch, height, width, channels).
             multiple: Integer, what the network's heights and widths are multiples of.
+            minimum: Integer, the least height and width it takes.
             **options: Arguments of the network's call, such as `training`.
 
         Raises:
@@ -306,10 +307,11 @@ class Translator:
                 f"Received: {images.shape}"
             )
         height, width = images.shape[1:3]
-        (top, bottom), (left, right) = (
-            (extra // 2, extra - extra // 2)
-            for extra in (-height % multiple, -width % multiple)
-        )
+        extra = [
+            max(side, minimum) - side + -max(side, minimum) % multiple
+            for side in (height, width)
+        ]
+        (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in extra)
         borders = ((0, 0), (top, bottom), (left, right), (0, 0))
         with backend.no_gradients():
             outputs = network(np.pad(images, borders, "reflect"), **options)

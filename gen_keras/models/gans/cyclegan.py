@@ -35,15 +35,16 @@ def build_resnet(
 ):
     """Returns a model of images in [-1, 1] to images in [-1, 1] of the same size.
 
-    Both sides must be multiples of 2**num_halvings. Section 7.2 of the paper:
+    Both sides must be multiples of 2**num_halvings, at least twice it. Section 7.2 of the paper:
     c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3, padded by reflection.
     """
     inputs = keras.Input((None, None, input_channels))
     x = _convolve_reflected(inputs, base_filters, 7)
     x = layers.ReLU()(normalize(x))
     for stage in range(1, num_halvings + 1):
-        x = layers.ZeroPadding2D(1)(x)
-        x = layers.Conv2D(base_filters * 2**stage, 3, 2, use_bias=False, **_normal())(x)
+        # Reflected as well: where zeros meet a plain border, normalization would
+        # turn the seam into the strongest structure of the image.
+        x = _convolve_reflected(x, base_filters * 2**stage, 3, strides=2)
         x = layers.ReLU()(normalize(x))
     for _ in range(num_blocks):
         x = layers.Add()([x, _residual(x, base_filters * 2**num_halvings)])
@@ -62,10 +63,12 @@ def _residual(x, filters):
     return normalize(_convolve_reflected(x, filters, 3))
 
 
-def _convolve_reflected(x, filters, kernel_size, use_bias=False):
+def _convolve_reflected(x, filters, kernel_size, strides=1, use_bias=False):
     border = kernel_size // 2
     x = ops.pad(x, ((0, 0), (border, border), (border, border), (0, 0)), "reflect")
-    return layers.Conv2D(filters, kernel_size, use_bias=use_bias, **_normal())(x)
+    return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, **_normal())(
+        x
+    )
 
 
 def normalize(x):
@@ -181,10 +184,11 @@ class CycleGAN(Translator, GenerativeModel):
     def _check_arguments(self):
         *size, channels = self.image_shape
         multiple = 2**self.num_halvings
-        if any(side % multiple for side in size) or not 1 <= channels <= 4:
+        fits = all(side % multiple == 0 and side > multiple for side in size)
+        if not fits or not 1 <= channels <= 4:
             raise ValueError(
                 "`image_shape` must be (height, width, channels) with sides that are "
-                f"multiples of {multiple} and 1 to 4 channels. "
+                f"multiples of {multiple}, from {2 * multiple}, and 1 to 4 channels. "
                 f"Received: {self.image_shape}"
             )
         check_receptive_field(self.receptive_field, self.image_shape)
@@ -231,7 +235,8 @@ class CycleGAN(Translator, GenerativeModel):
             raise ValueError(
                 f"`direction` must be 'a_to_b' or 'b_to_a'. Received: {direction!r}"
             )
-        return self.translate_by(generators[direction], images, 2**self.num_halvings)
+        multiple = 2**self.num_halvings
+        return self.translate_by(generators[direction], images, multiple, 2 * multiple)
 
     def reconstruct(self, images, direction="a_to_b"):
         """Returns what comes back after the full circle.
