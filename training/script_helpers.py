@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 import keras
+import numpy as np
 
 from gen_keras import backend, callbacks, datasets
 
@@ -176,9 +177,9 @@ def dataset_options(config):
     return {name: getattr(config, name) for name in names}
 
 
-def load_images(config, value_range, split="train"):
-    """Returns the data set that the flags name."""
-    options = dataset_options(config)
+def load_images(config, value_range, split="train", **options):
+    """Returns the data set that the flags name; `options` are of `datasets.load`."""
+    options = dataset_options(config) | options
     images = datasets.load(config.dataset, split, value_range, **options)
     if split != "train":
         return images
@@ -196,6 +197,14 @@ def first_images(images, count, max_bytes=2**28):
     """Returns the first `count` images as an array, fewer if they are too large."""
     largest = max(max_bytes // (4 * math.prod(images.image_shape)), 1)
     return images.take(min(count, largest)).images
+
+
+def side_by_side(*images):
+    """Returns images of one size beside each other, gray ones as colour."""
+    images = [keras.ops.convert_to_numpy(x) for x in images]
+    channels = max(x.shape[-1] for x in images)
+    shape = (*images[0].shape[:-1], channels)
+    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
 
 
 def make_model(config, model_class, **arguments):
@@ -289,9 +298,9 @@ def save(model, path):
 
     import gen_keras, keras
     model = keras.models.load_model("{path}")
-    samples = model.sample(16, seed=0)
-
-To look at it: python training/sample.py {path}""")
+    {model.usage}""")
+    if hasattr(model, "sampler") or hasattr(model, "gibbs"):
+        print(f"\nTo look at it: python training/sample.py {path}")
     return path
 
 

@@ -13,9 +13,16 @@ held-out pairs (`best.keras`) to `--log-dir`.
 import dataclasses
 
 import keras
-import numpy as np
 from script_helpers import Config as SharedConfig
-from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+from script_helpers import (
+    fit,
+    flag,
+    load_images,
+    make_model,
+    parse_flags,
+    setup,
+    side_by_side,
+)
 
 from gen_keras import datasets, schedules
 from gen_keras.models import Pix2Pix
@@ -84,14 +91,6 @@ def main(config):
         validation_batch_size=config.batch_size,
     )
     return model
-
-
-def side_by_side(*images):
-    """Returns images of one size beside each other, gray ones as colour."""
-    images = [keras.ops.convert_to_numpy(x) for x in images]
-    channels = max(x.shape[-1] for x in images)
-    shape = (*images[0].shape[:-1], channels)
-    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,12 @@ class GenerativeModel(backend.Trainer):
 
     Attributes:
         value_range: Pair of floats, the values of black and white in images.
+        usage: String, a line of code that uses a trained `model`.
     """
 
     metric_names = ("loss",)
     value_range = (0.0, 1.0)
+    usage = "samples = model.sample(16, seed=0)"
 
     def __init__(self, seed=None):
         super().__init__()
@@ -282,7 +284,9 @@ class LatentSpace:
 
 
 class Translator:
-    """What models that turn images into images offer; a mixin."""
+    """What models that turn images into images offer; a mixin, before the base."""
+
+    usage = "outputs = model.translate(images)  # (batch, h, w, channels) in [-1, 1]"
 
     def translate_by(self, network, images, multiple, minimum=1, **options):
         """Returns what a network makes of images whose size it may not take.

@@ -33,16 +33,28 @@ SMALL = {
     },
     "vae": {"hidden_dims": (8,), "latent_dim": 2},
     "rbm": {"num_hidden": 8, "gibbs_steps": 1, "num_chains": 4},
+    "pix2pix": {"base_filters": 2, "max_filters": 4, "receptive_field": 16},
+    "cyclegan": {
+        "base_filters": 2,
+        "num_blocks": 1,
+        "receptive_field": 16,
+        "pool_size": 5,
+    },
 }
+TRANSLATORS = {"pix2pix": "paired_folder", "cyclegan": "unpaired_folder"}
 RATES = {
     "dcgan": {"learning_rate/generator", "learning_rate/discriminator"},
     "vae": {"learning_rate"},
     "rbm": {"learning_rate"},
+    "pix2pix": {"learning_rate/generator", "learning_rate/discriminator"},
+    "cyclegan": {"learning_rate/generator", "learning_rate/discriminator"},
 }
 PICTURES = {
     "dcgan": {"samples"},
     "vae": {"samples", "reconstructions"},
     "rbm": {"samples", "weights"},
+    "pix2pix": {"input_output_target"},
+    "cyclegan": {"a_to_b_to_a", "b_to_a_to_b"},
 }
 each_script = pytest.mark.parametrize("name", SMALL)
 
@@ -59,10 +71,12 @@ def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     generator = np.random.default_rng(0)
     for split, count in (("train", 32), ("validation", 8)):
-        (folder / split).mkdir()
-        for i in range(count):
-            pixels = generator.integers(0, 256, (16, 16, 3), "uint8")
-            PIL.Image.fromarray(pixels).save(folder / split / f"{i}.png")
+        pairs, unpaired = (f"A/{split}", f"B/{split}"), (f"{split}A", f"{split}B")
+        for part in (split, *pairs, *unpaired):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            for i in range(count):
+                pixels = generator.integers(0, 256, (16, 16, 3), "uint8")
+                PIL.Image.fromarray(pixels).save(folder / part / f"{i}.png")
     return folder
 
 
@@ -72,7 +86,9 @@ def module_of(name):
 
 def config_of(name, photos, log_dir, **flags):
     shared = {"epochs": 2, "batch_size": 8, "log_dir": str(log_dir)}
-    shared["dataset"] = f"folder:{photos}"
+    shared["dataset"] = f"{TRANSLATORS.get(name, 'folder')}:{photos}"
+    if name in TRANSLATORS:
+        shared["image_size"] = 16
     return module_of(name).Config(**(shared | SMALL[name] | flags))
 
 
@@ -115,11 +131,12 @@ def test_the_printed_lines_load_the_model(name, finished):
     model, _, printed = finished(name)
     lines = [line for line in printed.splitlines() if line.startswith("    ")]
     results = {}
+    results["images"] = np.zeros((16, 16, 16, 3))
     exec("\n".join(line.strip() for line in lines), results)
-    samples = ops.convert_to_numpy(results["samples"])
-    assert samples.shape == (16, 16, 16, 3)
+    outputs = "outputs" if name in TRANSLATORS else "samples"
+    assert ops.convert_to_numpy(results[outputs]).shape == (16, 16, 16, 3)
     assert_same_variables(model.variables, results["model"].variables)
-    assert "sample.py" in printed
+    assert ("sample.py" in printed) == (name not in TRANSLATORS)
 
 
 @each_script

@@ -35,8 +35,8 @@ def build_resnet(
 ):
     """Returns a model of images in [-1, 1] to images in [-1, 1] of the same size.
 
-    Both sides must be multiples of 2**num_halvings, at least twice it. Section 7.2 of the paper:
-    c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3, padded by reflection.
+    Both sides must be multiples of 2**num_halvings, at least twice it. Section 7.2 of
+    the paper: c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3, padded by reflection.
     """
     inputs = keras.Input((None, None, input_channels))
     x = _convolve_reflected(inputs, base_filters, 7)

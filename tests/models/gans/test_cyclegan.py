@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from gen_keras import backend
 from gen_keras.models.gans import cyclegan
 from tests.model_checks import check_model
 
@@ -144,35 +145,25 @@ def test_losses_by_hand():
 
 
 @pytest.mark.parametrize("name", ["generator_ab", "generator_ba"])
-@pytest.mark.parametrize("domain", ["a", "b"])
-def test_both_generators_get_both_cycles(name, domain):
-    """One cycle alone moves each generator; in the other domain is nothing to learn."""
-    constants = {"discriminator_a": scaled(0.0), "discriminator_b": scaled(0.0)}
-    model = make_model(identity_weight=0.0, **constants)
-    _, logs = model.compute_generator_loss(A, B, training=True)
-    images = {"a": A, "b": B}[domain]
-    direction = {"a": "a_to_b", "b": "b_to_a"}[domain]
-
-    def cycle_error():
-        outputs = ops.convert_to_numpy(model.reconstruct(images, direction))
-        return np.abs(outputs - images).mean()
-
-    before = cycle_error()
-    network = getattr(model, name)
-    weight = network.trainable_weights[0]
-    kept = ops.convert_to_numpy(weight).copy()
-    weight.assign(kept + 0.1)
-    assert cycle_error() != before
-    weight.assign(kept)
+@pytest.mark.parametrize("cycle", ["a", "b"])
+def test_both_generators_get_both_cycles(name, cycle, monkeypatch):
+    """Each cycle alone has a gradient for each generator: none is held fixed."""
+    images = {"a": ops.convert_to_tensor(A), "b": ops.convert_to_tensor(B)}
+    l1 = cyclegan._l1
+    monkeypatch.setattr(
+        cyclegan, "_l1", lambda x, y: l1(x, y) * (1.0 if y is images[cycle] else 0.0)
+    )
+    silent = {"discriminator_a": scaled(0.0), "discriminator_b": scaled(0.0)}
+    model = make_model(identity_weight=0.0, **silent)
+    variables = getattr(model, name).trainable_variables
 
     def loss_fn():
-        loss, logs = model.compute_generator_loss(A, B, training=True)
-        return loss, {"loss": loss}
+        loss, _ = model.compute_generator_loss(*images.values(), training=True)
+        return loss, {}
 
-    frozen = keras.optimizers.SGD(1e-3)
-    frozen.build(network.trainable_variables)
-    model.minimize(loss_fn, frozen, network.trainable_variables)
-    assert not np.array_equal(ops.convert_to_numpy(weight), kept)
+    _, _, gradients = backend.value_and_gradients(loss_fn, variables)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert (ops.convert_to_numpy(gradient) != 0).any(), variable.path
 
 
 def test_each_update_moves_its_networks_alone():

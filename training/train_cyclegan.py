@@ -1,0 +1,107 @@
+r"""Trains CycleGAN on two sets of images that nobody has matched.
+
+python training/train_cyclegan.py
+python training/train_cyclegan.py --dataset unpaired_folder:horse2zebra \
+    --image-size 256 --receptive-field 70 --batch-size 1
+python training/train_cyclegan.py --epochs 1 --max-images 64   # smoke run
+
+Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
+"""
+
+import dataclasses
+
+import keras
+from script_helpers import Config as SharedConfig
+from script_helpers import (
+    fit,
+    flag,
+    load_images,
+    make_model,
+    parse_flags,
+    setup,
+    side_by_side,
+)
+
+from gen_keras import datasets, schedules
+from gen_keras.models import CycleGAN
+
+
+@dataclasses.dataclass
+class Config(SharedConfig):
+    """Hyperparameters, with the values of the paper where it gives one."""
+
+    dataset: str = flag("emoji_vendors", "emoji_vendors or unpaired_folder:PATH")
+    image_size: int = flag(64, "side of the images; a multiple of 4")
+    epochs: int = flag(200, "epochs in total; the rate falls over the second half")
+    batch_size: int = flag(4, "images of each domain a step (paper: 1, at 256)")
+    log_dir: str = flag(
+        "runs/cyclegan", "folder for checkpoints, TensorBoard, the model"
+    )
+    learning_rate: float = flag(2e-4, "of Adam, for all networks")
+    num_blocks: int = flag(0, "residual blocks; 0: 6 up to 128 pixels, 9 above")
+    num_halvings: int = flag(2, "halvings of the image before the residual blocks")
+    base_filters: int = flag(64, "filters of the first layer of all networks")
+    receptive_field: int = flag(
+        34, "side of the discriminators' patches (paper: 70, at 256)"
+    )
+    cycle_weight: float = flag(10.0, "weight of the loss after the full circle")
+    identity_weight: float = flag(0.5, "of the identity loss, times --cycle-weight")
+    pool_size: int = flag(50, "generated images kept for each discriminator")
+
+
+def main(config):
+    """Builds, compiles and fits the model; returns it for tests."""
+    is_shipped = config.dataset == "emoji_vendors"
+    options = {"paired": False} if is_shipped else {}
+    with setup(config):
+        images = load_images(config, CycleGAN.value_range, **options)
+        held_out = load_images(config, CycleGAN.value_range, "validation", **options)
+        model = make_model(
+            config,
+            CycleGAN,
+            image_shape=images.image_shape,
+            num_blocks=config.num_blocks or None,
+            num_halvings=config.num_halvings,
+            base_filters=config.base_filters,
+            receptive_field=config.receptive_field,
+            cycle_weight=config.cycle_weight,
+            identity_weight=config.identity_weight,
+            pool_size=config.pool_size,
+            seed=config.seed,
+        )
+        half = config.epochs * (len(images) // config.batch_size) // 2
+        rates = [
+            schedules.LinearDecay(config.learning_rate, half, half + 1)
+            for _ in range(2)
+        ]
+        model.compile(*(keras.optimizers.Adam(rate, 0.5) for rate in rates))
+    held_out = held_out.take(200)
+    shown_a, shown_b = held_out.inputs[:16], held_out.targets[:16]
+
+    def show(images, direction):
+        there = model.translate(images, direction)
+        return side_by_side(images, there, model.reconstruct(images, direction))
+
+    fit(
+        model,
+        images,
+        config,
+        sample_images={
+            "a_to_b_to_a": lambda: show(shown_a, "a_to_b"),
+            "b_to_a_to_b": lambda: show(shown_b, "b_to_a"),
+        },
+        transform=datasets.random_jitter,
+        validation_data=equally_long(held_out.inputs, held_out.targets),
+        validation_batch_size=config.batch_size,
+    )
+    return model
+
+
+def equally_long(*sets):
+    """Returns the first images of all sets, as many as the smallest has."""
+    count = min(map(len, sets))
+    return tuple(images[:count] for images in sets)
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
