@@ -46,6 +46,30 @@ MODELS = (
         CS231N,
     ),
     Model(
+        "Pix2Pix",
+        "gans",
+        "Generative adversarial networks",
+        "From image to image, learned from pairs: a discriminator that sees the input, "
+        "too, and an L1 loss.",
+        "",
+        "Isola, Zhu, Zhou, Efros, 2017",
+        "https://arxiv.org/abs/1611.07004",
+        "Generative adversarial networks: conditional GANs, image translation",
+        CS231N,
+    ),
+    Model(
+        "CycleGAN",
+        "gans",
+        "Generative adversarial networks",
+        "From image to image, learned without pairs: there and back again must give "
+        "the same image.",
+        "",
+        "Zhu, Park, Isola, Efros, 2017",
+        "https://arxiv.org/abs/1703.10593",
+        "Generative adversarial networks: unpaired image translation",
+        CS231N,
+    ),
+    Model(
         "VAE",
         "vaes",
         "Variational autoencoders",
@@ -88,8 +112,7 @@ ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
     "machines: RBM). Implicit density: direct (generative adversarial networks: "
-    "DCGAN) or by Markov chain (generative stochastic networks). Here are DCGAN, VAE "
-    "and RBM."
+    "DCGAN, Pix2Pix, CycleGAN) or by Markov chain (generative stochastic networks)."
 )
 
 # Picture ----------------------------------------------------------------------------
@@ -103,29 +126,29 @@ def draw_taxonomy():
     )
 
 
-def draw_wide(row=46, columns=(0, 215, 430, 665), width=1010):
-    """Returns the tree from left to right, each leaf on a row of its own."""
-    positions, leaf = {}, 0
+def draw_wide(row=46, columns=(0, 215, 430, 665), width=1000):
+    """Returns the tree from left to right, its leaves below each other."""
+    room = width - columns[-1]
+    positions, height = {}, 0
+    for i, (_, text, _) in enumerate(TAXONOMY):
+        if not children_of(i):
+            positions[i] = height + row / 2
+            height += row + chips_height(text, room)
     for i in reversed(range(len(TAXONOMY))):  # Children before their parents.
-        children = [positions[j] for j in children_of(i)]
+        children = children_of(i)
         if children:
-            y = (children[0] + children[-1]) / 2
-        else:
-            y, leaf = -leaf * row, leaf + 1
-        positions[i] = y
-    offset = row * (leaf - 1) + row / 2
+            positions[i] = (positions[children[0]] + positions[children[-1]]) / 2
     parts = []
     for i, (depth, text, remark) in enumerate(TAXONOMY):
-        x, y = columns[depth], positions[i] + offset
+        x, y = columns[depth], positions[i]
         for j in children_of(i):
-            end_x, end_y = columns[depth + 1] - 10, positions[j] + offset
+            end_x, end_y = columns[depth + 1] - 10, positions[j]
             parts.append(
                 f'<path d="M{end_x - 26} {y}H{end_x - 14}V{end_y}H{end_x}" '
                 'class="branch"/>'
             )
         parts.append(draw_words(x, y, text, remark))
-        parts += draw_chips(text, x + 256, y)
-    height = row * leaf
+        parts += draw_chips(text, x, y + 32, room)
     return wrap_svg("wide", width, height, parts)
 
 
@@ -136,9 +159,8 @@ def draw_tall(row=44, indent=22, width=350):
         x = depth * indent
         y_of[i] = y
         parts.append(draw_words(x, y, text, remark))
-        chips = draw_chips(text, x, y + 30)
-        parts += chips
-        y += row + (26 if chips else 0)
+        parts += draw_chips(text, x, y + 32, width - x)
+        y += row + chips_height(text, width - x)
     for i, (depth, _, _) in enumerate(TAXONOMY):
         for j in children_of(i):
             x = depth * indent + 6
@@ -171,18 +193,33 @@ def draw_words(x, y, text, remark):
     return words
 
 
-def draw_chips(branch, x, y):
-    """Returns a label for each of our models on a branch."""
-    parts = []
+CHIP_ROW = 32
+
+
+def arrange_chips(branch, room):
+    """Yields the name, the offsets and the width of the label of each of our models."""
+    x = y = 0
     for model in (model for model in MODELS if model.branch == branch):
         width = 22 + 10 * len(model.name)
-        parts.append(
-            f'<rect x="{x}" y="{y - 13}" width="{width}" height="26" rx="13" '
-            f'class="chip"/><text x="{x + width / 2}" y="{y + 5}" class="chip-name">'
-            f"{model.name}</text>"
-        )
+        if x and x + width > room:
+            x, y = 0, y + CHIP_ROW
+        yield model.name, x, y, width
         x += width + 8
-    return parts
+
+
+def chips_height(branch, room):
+    """Returns the height of a branch's labels."""
+    return max((y + CHIP_ROW for _, _, y, _ in arrange_chips(branch, room)), default=0)
+
+
+def draw_chips(branch, left, top, room):
+    """Returns a label for each of our models on a branch, in lines."""
+    return [
+        f'<rect x="{left + x}" y="{top + y - 13}" width="{width}" height="26" rx="13" '
+        f'class="chip"/><text x="{left + x + width / 2}" y="{top + y + 5}" '
+        f'class="chip-name">{name}</text>'
+        for name, x, y, width in arrange_chips(branch, room)
+    ]
 
 
 def wrap_svg(name, width, height, parts):
@@ -204,8 +241,8 @@ def list_models(alone=False):
 
 def describe_model(model, alone=False):
     """Returns HTML: one model; `alone`, there are no other pages to link to."""
-    page = model.page
-    if not alone:
+    page = model.page or "none yet"
+    if model.page and not alone:
         page = f'<a href=".{helpers.PAGES[page]}">{page}</a>'
     topic = html.escape(model.lecture)
     if model.lecture_url:

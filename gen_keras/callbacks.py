@@ -330,7 +330,7 @@ class BestModel(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves the model if it is the best so far."""
         value = (logs or {}).get(self.monitor, float("inf"))
-        if value >= self.best:
+        if not value < self.best:  # NaN is no improvement.
             return
         self.best = float(value)
         backend.sync_state(self.model)

@@ -254,3 +254,54 @@ def test_epochs_come_in_the_order_of_their_seed(tmp_path):
     expected = datasets.Batches(POINTS, 16, seed=3)
     for batch in [batch.tolist() for _ in range(2) for batch in expected]:
         assert batch in seen
+
+
+# The best model ---------------------------------------------------------------------
+
+
+def test_best_model_keeps_the_least(tmp_path):
+    best = callbacks.BestModel(tmp_path / "best.keras", "val_loss")
+    model = make_gan()
+    best.set_model(model)
+    kernel = model.generator.layers[0].kernel
+    for epoch, value in enumerate((3.0, 1.0, 2.0, float("nan"))):
+        kernel.assign(np.full(kernel.shape, value, "float32"))
+        best.on_epoch_end(epoch, {"val_loss": value, "loss": -value})
+    best.on_epoch_end(4, {"loss": 0.0})  # An epoch without validation.
+    kept = keras.models.load_model(tmp_path / "best.keras", compile=False)
+    assert (ops.convert_to_numpy(kept.generator.layers[0].kernel) == 1).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["best.keras"]
+
+
+def test_best_model_remembers_the_least(tmp_path):
+    """A resumed run does not take its first epoch for the best."""
+
+    def make():
+        best = callbacks.BestModel(tmp_path / "best.keras", "generator_loss")
+        return best, callbacks.Checkpoint(tmp_path, remember=[best])
+
+    best, checkpoint = make()
+    callbacks.fit(make_gan(), POINTS, 8, 1, checkpoint, callbacks=[best], verbose=0)
+    assert np.isfinite(best.best)
+    (tmp_path / "best.keras").unlink()
+    resumed, checkpoint = make()
+    resumed_model = make_gan()
+    checkpoint.restore(resumed_model)
+    checkpoint.set_model(resumed_model)
+    checkpoint.on_epoch_begin(1)
+    assert resumed.best == best.best
+
+
+def test_best_model_survives_a_full_disk(tmp_path, monkeypatch):
+    model = make_gan()
+    best = callbacks.BestModel(tmp_path / "best.keras", "val_loss")
+    best.set_model(model)
+    best.on_epoch_end(0, {"val_loss": 2.0})
+
+    def fail(path):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(model, "save", fail)
+    with pytest.warns(UserWarning, match="could not be written: No space"):
+        best.on_epoch_end(1, {"val_loss": 1.0})
+    keras.models.load_model(tmp_path / "best.keras", compile=False)

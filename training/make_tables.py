@@ -127,6 +127,7 @@ def make_models_table(config):
         script = f"training/train_{module}.py"
         known = {k: v for k, v in presets.table().items() if v["model"] == name}
         papers = {f"[{row['paper']}]({row['url']})": None for row in known.values()}
+        papers = papers or [reference_of(sys.modules[cls.__module__])]
         rows.append(
             [
                 f"[`{name}`](gen_keras/models/{family}/{module}.py)",
@@ -137,6 +138,14 @@ def make_models_table(config):
             ]
         )
     return format_table(["Class", "Family", "Paper", "Script", "Presets"], rows)
+
+
+def reference_of(module):
+    """Returns the last reference of a module's docstring as a link."""
+    *_, (authors, year, url) = re.findall(
+        r"([^\n,]+), [^.]*?(\d{4})\.\s+(https?://\S+)", module.__doc__
+    )
+    return f"[{authors.strip()}, {year}]({url})"
 
 
 def make_figures_table(config):

@@ -419,7 +419,7 @@ class ImageFiles:
             path = file[0] if isinstance(file, tuple) else file
             raise OSError(
                 f"{path} could be read when the data set was loaded, and now cannot: "
-                f"{_reason(error)}"
+                f"{reason_of(error)}"
             ) from error
 
 
@@ -453,7 +453,7 @@ def _inspect(row, settings):
         try:
             sizes.append(_inspect_file(path, side, settings))
         except Exception as error:
-            return str(path), _reason(error)
+            return str(path), reason_of(error)
     first, last = sizes[0], sizes[-1]
     if abs(first[0] * last[1] - first[1] * last[0]) > 0.02 * first[0] * last[1]:
         return str(path), f"(height, width) {last}, but its partner has {first}"
@@ -515,7 +515,7 @@ def decode(file, size, channels, resize):
 
     Args:
         file: Path, or a path and `"left"`, `"right"` or `None`, the half that is meant.
-        size: `(height, width)`.
+        size: `(height, width)`, or `None` for that of the file.
         channels: 1, 3 or 4.
         resize: See `load_folder`.
     """
@@ -525,14 +525,14 @@ def decode(file, size, channels, resize):
     path, side = file if isinstance(file, tuple) else (file, None)
     with PIL.Image.open(path) as image:
         _check_pixels(image)
-        if size != image.size[::-1]:  # A JPEG is decoded at a reduced size.
+        if size and size != image.size[::-1]:  # A JPEG is decoded at a reduced size.
             image.draft(None, (4 * max(size), 4 * max(size)))
         image = _to_mode(PIL.ImageOps.exif_transpose(image), channels)
     if side:
         half = image.width // 2
         left = 0 if side == "left" else image.width - half
         image = image.crop((left, 0, left + half, image.height))
-    height, width = size
+    height, width = size or image.size[::-1]
     if image.size != (width, height):
         lanczos = PIL.Image.Resampling.LANCZOS
         if resize == "crop":
@@ -577,7 +577,7 @@ def _to_mode(image, channels):
     return image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
 
 
-def _reason(error):
+def reason_of(error):
     """Returns what is wrong with a file, on one line."""
     name = type(error).__name__
     if name == "UnidentifiedImageError":

@@ -6,9 +6,10 @@ import time
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 
-from gen_keras.datasets import Batches, binarize, load, random_flip
+from gen_keras.datasets import Batches, binarize, load, random_flip, random_jitter
 
 POINTS = np.arange(32, dtype="float32")[:, None]
 
@@ -289,3 +290,47 @@ def test_random_flip_mirrors_pairs_together():
     assert all(m != s for m, s in zip(mirrored, same, strict=True))
     assert 10 < sum(mirrored) < 30
     assert random_flip(a, np.random.default_rng(0)).shape == a.shape
+
+
+def test_random_jitter_treats_pairs_alike():
+    a = np.random.default_rng(1).random((6, 16, 16, 3)).astype("float32")
+    jittered, negative = random_jitter((a, 1 - a[..., :1]), np.random.default_rng(0))
+    assert jittered.shape == a.shape and jittered.dtype == np.float32
+    # Interpolation is linear; only the clipping of its overshoots is not.
+    inside = (jittered[..., :1] > 0.02) & (jittered[..., :1] < 0.98)
+    difference = np.abs(jittered[..., :1] + negative - 1)
+    assert inside.mean() > 0.8 and difference[inside].max() < 1e-2
+
+
+def test_random_jitter_is_a_crop_of_the_enlarged_image():
+    images = np.random.default_rng(1).random((64, 12, 16, 1)).astype("float32")
+    jittered = random_jitter(images, np.random.default_rng(0), scale=1.25)
+    size = (20, 15)  # Width and height.
+    starts = set()
+    for before, after in zip(images, jittered, strict=True):
+        image = PIL.Image.fromarray(before[..., 0])
+        larger = np.asarray(image.resize(size, PIL.Image.Resampling.BICUBIC))
+        larger = larger.clip(images.min(), images.max())
+        found = [
+            (top, left, mirrored)
+            for top in range(15 - 12 + 1)
+            for left in range(20 - 16 + 1)
+            for mirrored in (False, True)
+            if np.allclose(
+                larger[top : top + 12, left : left + 16][:, :: -1 if mirrored else 1],
+                after[..., 0],
+                atol=1e-5,
+            )
+        ]
+        assert len(found) == 1
+        starts.update(found)
+    assert {top for top, _, _ in starts} == set(range(4))
+    assert {left for _, left, _ in starts} == set(range(5))
+    assert {mirrored for _, _, mirrored in starts} == {False, True}
+
+
+def test_random_jitter_of_scale_1_only_mirrors():
+    images = np.random.default_rng(1).random((8, 4, 4, 1)).astype("float32")
+    jittered = random_jitter(images, np.random.default_rng(0), scale=1.0)
+    for before, after in zip(images, jittered, strict=True):
+        assert any(np.allclose(x, after, atol=1e-6) for x in (before, before[:, ::-1]))

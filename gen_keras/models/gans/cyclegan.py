@@ -193,6 +193,11 @@ class CycleGAN(Translator, GenerativeModel):
             )
         check_receptive_field(self.receptive_field, self.image_shape)
 
+    @property
+    def input_channels(self):
+        """Integer, the channels of images of either domain."""
+        return self.image_shape[-1]
+
     def compile(
         self, generator_optimizer=None, discriminator_optimizer=None, **options
     ):

@@ -1,0 +1,110 @@
+import keras
+import numpy as np
+import PIL.Image
+import pytest
+import translate
+from keras import layers
+
+from gen_keras.models import DCGAN, CycleGAN, Pix2Pix
+
+
+def scaled(factor, channels=3):
+    image = keras.Input((None, None, channels))
+    layer = layers.Conv2D(channels, 1)
+    network = keras.Model(image, layer(image))
+    kernel = factor * np.eye(channels)[None, None]
+    layer.set_weights([kernel, np.zeros(channels)])
+    return network
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Paths: a CycleGAN that inverts one way and halves the other, pix2pix, a GAN."""
+    folder = tmp_path_factory.mktemp("models")
+    small = {"receptive_field": 16, "base_filters": 2, "seed": 0}
+    made = {
+        "cyclegan": CycleGAN(
+            (16, 16, 3), generator_ab=scaled(-1.0), generator_ba=scaled(0.5), **small
+        ),
+        "gray": Pix2Pix((16, 16, 1), **small),
+        "gan": DCGAN((16, 16, 1), 4, base_filters=2),
+    }
+    for name, model in made.items():
+        model.save(folder / f"{name}.keras")
+    return {name: str(folder / f"{name}.keras") for name in made}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder: a PNG, a JPEG in a subfolder, a transparent PNG, a broken one."""
+    pixels = np.random.default_rng(0).integers(0, 256, (21, 33, 3), "uint8")
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    PIL.Image.fromarray(pixels).save(folder / "colour.png")
+    PIL.Image.fromarray(pixels).resize((40, 16)).save(folder / "sub/photo.JPG")
+    alpha = PIL.Image.fromarray(pixels)
+    alpha.putalpha(0)
+    alpha.save(folder / "clear.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG no more")
+    return folder
+
+
+def run(*arguments):
+    return translate.main(translate.parse_arguments([str(a) for a in arguments]))
+
+
+def pixels_of(path):
+    with PIL.Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_folder(models, photos, tmp_path, capsys):
+    paths = run(models["cyclegan"], photos, tmp_path / "out")
+    names = {str(path.relative_to(tmp_path / "out")) for path in paths}
+    assert names == {"colour.png", "sub/photo.JPG", "clear.png"}
+    before = pixels_of(photos / "colour.png")
+    np.testing.assert_allclose(pixels_of(tmp_path / "out/colour.png"), 255 - before, 1)
+    assert pixels_of(tmp_path / "out/sub/photo.JPG").shape == (16, 40, 3)
+    assert (pixels_of(tmp_path / "out/clear.png") == 0).all()  # White, inverted.
+    printed = capsys.readouterr().out
+    assert "Left out broken.png: not an image" in printed
+    assert "Wrote 3 of 4 images" in printed
+
+
+def test_one_file_and_the_other_direction(models, photos, tmp_path):
+    out = tmp_path / "new/half.png"
+    flags = ["--direction", "b_to_a"]
+    assert run(models["cyclegan"], photos / "colour.png", out, *flags) == [out]
+    before = pixels_of(photos / "colour.png") / 127.5 - 1
+    np.testing.assert_allclose(pixels_of(out) / 127.5 - 1, before / 2, atol=0.005)
+
+
+def test_a_model_of_gray_images(models, photos, tmp_path):
+    one, two, three = (tmp_path / f"{i}.png" for i in range(3))
+    run(models["gray"], photos / "colour.png", one)
+    assert pixels_of(one).shape == (21, 33)
+    for path, seed in ((one, 1), (two, 1), (three, 2)):
+        flags = ["--stochastic", "--seed", seed]
+        run(models["gray"], photos / "colour.png", path, *flags)
+    np.testing.assert_array_equal(pixels_of(one), pixels_of(two))
+    assert not np.array_equal(pixels_of(one), pixels_of(three))
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "flags", "words"),
+    [
+        ("gan", "colour.png", [], "does not translate images. Received: a DCGAN"),
+        ("cyclegan", "lost.png", [], "lost.png"),
+        ("cyclegan", "broken.png", [], "broken.png"),
+        ("cyclegan", "colour.png", ["--stochastic"], "no --stochastic"),
+        ("cyclegan", "colour.png", ["--direction", "up"], "a_to_b"),
+        ("gray", "colour.png", ["--direction", "a_to_b"], "no --direction"),
+        ("gray", "empty", [], "no image in"),
+    ],
+)
+def test_mistakes(model, source, flags, words, models, photos, tmp_path):
+    (photos / "empty").mkdir()
+    with pytest.raises(SystemExit) as caught:
+        run(models[model], photos / source, tmp_path / "out.png", *flags)
+    message = str(caught.value).strip()
+    assert words in message and "\n" not in message

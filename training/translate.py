@@ -1,0 +1,120 @@
+"""Translates an image, or all images of a folder, by a trained model.
+
+    python training/translate.py runs/pix2pix/best.keras drawing.png emoji.png
+    python training/translate.py runs/cyclegan/model.keras photos out --direction b_to_a
+
+Sizes, names and formats stay. Transparent pixels are put on white, colours turned to
+gray for a model of gray images. In a folder, files that cannot be read are named and
+left out.
+
+MODEL is a preset or a .keras file. Loading a file runs what it contains: use files that
+you trust.
+"""
+
+import argparse
+import inspect
+import pathlib
+
+import keras
+import numpy as np
+from script_helpers import make_folder, one_line_errors
+
+from gen_keras import image_grids
+from gen_keras.datasets import folders
+from gen_keras.models.base import GenerativeModel, Translator
+
+LOSSY = (".jpg", ".jpeg", ".webp")
+
+
+def parse_arguments(arguments=None):
+    """Returns the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", help="a preset, or a .keras file")
+    parser.add_argument("source", metavar="IN", help="an image, or a folder of images")
+    parser.add_argument("target", metavar="OUT", help="a file, or a folder to write to")
+    parser.add_argument(
+        "--direction", metavar="TEXT", help="CycleGAN: a_to_b or b_to_a"
+    )
+    parser.add_argument(
+        "--stochastic", action="store_true", default=None, help="pix2pix: keep dropout"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="of --stochastic")
+    return parser.parse_args(arguments)
+
+
+def main(args):
+    """Writes the outputs and returns their paths."""
+    with one_line_errors():
+        model = GenerativeModel.from_preset(args.model)
+        if not isinstance(model, Translator):
+            raise ValueError(
+                f"{args.model} does not translate images. Received: a "
+                f"{type(model).__name__}"
+            )
+        names = ("direction", "stochastic", "seed")
+        given = {name: getattr(args, name) for name in names}
+        options = {name: value for name, value in given.items() if value is not None}
+        unknown = set(options) - set(inspect.signature(model.translate).parameters)
+        if unknown:
+            raise ValueError(
+                f"{type(model).__name__} has no --{min(unknown)}. "
+                f"Received: {options[min(unknown)]}"
+            )
+        paths = translate_all(model, args.source, args.target, options)
+    return paths
+
+
+def translate_all(model, source, target, options):
+    """Translates a file or a folder; returns the paths of what was written."""
+    source, target = pathlib.Path(source), pathlib.Path(target)
+    if not source.is_dir():
+        make_folder(target.parent)
+        write(translate(model, read(model, source), options), target)
+        print(f"Wrote {target}.")
+        return [target]
+    files = folders.find_images(source)
+    progress = keras.utils.Progbar(len(files), unit_name="image")
+    written, left_out = [], []
+    for name in files:
+        try:
+            image = read(model, source / name)
+        except Exception as error:  # Pillow's decoders raise anything.
+            left_out.append(f"{name}: {folders.reason_of(error)}")
+        else:
+            path = target / name
+            make_folder(path.parent)
+            write(translate(model, image, options), path)
+            written.append(path)
+        progress.add(1)
+    for line in left_out:
+        print(f"Left out {line}")
+    print(f"Wrote {len(written)} of {len(files)} images to {target}.")
+    return written
+
+
+def read(model, path):
+    """Returns an image (1, height, width, channels) in the value range of the model."""
+    low, high = model.value_range
+    pixels = folders.decode(path, None, model.input_channels, "crop")
+    return pixels[None] / np.float32(255) * (high - low) + low
+
+
+def translate(model, images, options):
+    """Returns the outputs as uint8."""
+    outputs = keras.ops.convert_to_numpy(model.translate(images, **options))
+    return image_grids.to_uint8(outputs, model.value_range)
+
+
+def write(images, path):
+    """Writes the first image in the format that the file's name says."""
+    picture = image_grids.to_pil(images[0])
+    if path.suffix.lower() in LOSSY:
+        picture.convert("RGB").save(path, quality=95)
+    else:
+        picture.save(path)
+
+
+if __name__ == "__main__":
+    main(parse_arguments())
