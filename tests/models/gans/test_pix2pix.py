@@ -28,9 +28,9 @@ def make_model(compile_options=None, learning_rate=1e-2, **kwargs):
 
 
 def test_model(tmp_path):
-    config = {"max_filters": 4, "dropout": 0.25, "l1_weight": 50.0, "seed": 3}
+    config = {"depth": 3, "dropout": 0.25, "l1_weight": 50.0, "seed": 3}
     check_model(
-        make_model,
+        lambda **kwargs: make_model(**{"depth": 2} | kwargs),
         config,
         (INPUTS, TARGETS),
         (16, 16, 3),
