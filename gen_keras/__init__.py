@@ -1,9 +1,9 @@
 """Classic deep generative models in Keras 3.
 
-Importing the package registers every model with Keras, so that
-`keras.models.load_model` finds it.
+Importing the package registers all its classes with Keras, so that
+`keras.models.load_model` finds them.
 """
 
-from gen_keras import callbacks, datasets, models, presets
+from gen_keras import callbacks, datasets, layers, models, presets, schedules
 
 __version__ = "0.1.0"

@@ -75,3 +75,22 @@ def test_import_costs_at_most_three_tenths_of_a_second_over_keras():
         return float(subprocess.run(run, check=True, capture_output=True).stdout)
 
     assert min(seconds() for _ in range(3)) <= 0.3
+
+
+REGISTERED = """
+import sys
+import gen_keras, keras
+for name in sys.argv[1:]:
+    assert keras.saving.get_registered_object("gen_keras>" + name), name
+"""
+
+
+def test_import_registers_what_a_saved_model_may_hold():
+    pattern = r"register_keras_serializable\(.*?\)\s+class (\w+)"
+    names = [
+        name
+        for path in (ROOT / "gen_keras").rglob("*.py")
+        for name in re.findall(pattern, path.read_text("utf-8"))
+    ]
+    assert {"DCGAN", "ImagePool", "LinearDecay"} <= set(names)
+    subprocess.run([sys.executable, "-c", REGISTERED, *names], check=True)
