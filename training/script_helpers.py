@@ -12,7 +12,7 @@ import sys
 import keras
 import numpy as np
 
-from gen_keras import backend, callbacks, datasets
+from gen_keras import backend, callbacks, datasets, schedules
 from gen_keras.models.base import Translator
 
 
@@ -208,6 +208,15 @@ def side_by_side(*images):
     return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
 
 
+def make_decaying_optimizers(config, images):
+    """Returns two Adams whose rate is constant for half of the run, then falls to 0."""
+    half = config.epochs * (len(images) // config.batch_size) // 2
+    rates = [
+        schedules.LinearDecay(config.learning_rate, half, half + 1) for _ in range(2)
+    ]
+    return [keras.optimizers.Adam(rate, 0.5) for rate in rates]
+
+
 def make_model(config, model_class, **arguments):
     """Returns a new model, or the trained one that --from-preset names."""
     if not config.from_preset:
@@ -263,7 +272,7 @@ def fit(model, images, config, sample_images, monitor=None, **options):
     options.setdefault("verbose", 1 if sys.stdout.isatty() else 2)
     with one_line_errors():
         make_folder(config.log_dir)
-        flags = pathlib.Path(config.log_dir) / FLAGS_FILE
+        flags = log_dir / FLAGS_FILE
         if not checkpoint.paths():
             flags.write_text(json.dumps(vars(config), indent=2) + "\n", "utf-8")
         callbacks.fit(

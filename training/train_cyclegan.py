@@ -10,19 +10,19 @@ Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
 
 import dataclasses
 
-import keras
 from script_helpers import Config as SharedConfig
 from script_helpers import (
     fit,
     flag,
     load_images,
+    make_decaying_optimizers,
     make_model,
     parse_flags,
     setup,
     side_by_side,
 )
 
-from gen_keras import datasets, schedules
+from gen_keras import datasets
 from gen_keras.models import CycleGAN
 
 
@@ -69,12 +69,7 @@ def main(config):
             pool_size=config.pool_size,
             seed=config.seed,
         )
-        half = config.epochs * (len(images) // config.batch_size) // 2
-        rates = [
-            schedules.LinearDecay(config.learning_rate, half, half + 1)
-            for _ in range(2)
-        ]
-        model.compile(*(keras.optimizers.Adam(rate, 0.5) for rate in rates))
+        model.compile(*make_decaying_optimizers(config, images))
     held_out = held_out.take(200)
     shown_a, shown_b = held_out.inputs[:16], held_out.targets[:16]
 

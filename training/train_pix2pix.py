@@ -12,19 +12,19 @@ held-out pairs (`best.keras`) to `--log-dir`.
 
 import dataclasses
 
-import keras
 from script_helpers import Config as SharedConfig
 from script_helpers import (
     fit,
     flag,
     load_images,
+    make_decaying_optimizers,
     make_model,
     parse_flags,
     setup,
     side_by_side,
 )
 
-from gen_keras import datasets, schedules
+from gen_keras import datasets
 from gen_keras.models import Pix2Pix
 
 
@@ -68,12 +68,7 @@ def main(config):
             l1_weight=config.l1_weight,
             seed=config.seed,
         )
-        half = config.epochs * (len(pairs) // config.batch_size) // 2
-        rates = [
-            schedules.LinearDecay(config.learning_rate, half, half + 1)
-            for _ in range(2)
-        ]
-        model.compile(*(keras.optimizers.Adam(rate, 0.5) for rate in rates))
+        model.compile(*make_decaying_optimizers(config, pairs))
     held_out = held_out.take(500)
     shown = held_out.take(16)
     fit(
