@@ -47,6 +47,9 @@ class Config(SharedConfig):
     )
     base_filters: int = flag(64, "filters of the first layer of both networks")
     max_filters: int = flag(512, "the most filters of a layer of the U-Net")
+    discriminator_filters: int = flag(
+        0, "filters of the discriminator's first layer; 0: --base-filters"
+    )
     dropout: float = flag(0.5, "rate of the generator's noise")
     l1_weight: float = flag(100.0, "weight of the L1 loss")
 
@@ -64,6 +67,7 @@ def main(config):
             receptive_field=config.receptive_field,
             base_filters=config.base_filters,
             max_filters=config.max_filters,
+            discriminator_filters=config.discriminator_filters or None,
             dropout=config.dropout,
             l1_weight=config.l1_weight,
             seed=config.seed,

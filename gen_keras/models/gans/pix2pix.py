@@ -175,8 +175,10 @@ class Pix2Pix(Translator, GenerativeModel):
             sides can be halved, at most 8 times.
         receptive_field: Integer, the side of the patches in pixels that the
             discriminator judges: 1, 16, 34, 70, 142 or 286.
-        base_filters: Integer, the filters of the first layer of both networks.
+        base_filters: Integer, the filters of the first layer of the U-Net.
         max_filters: Integer, the most filters of a layer of the U-Net (paper: 512).
+        discriminator_filters: Integer, the filters of the first layer of the
+            discriminator; `None`: as many as the U-Net's.
         dropout: Float in [0, 1), rate of the generator's noise.
         l1_weight: Float, weight of the L1 loss.
         generator: Model from inputs to outputs; `None` builds the paper's U-Net.
@@ -209,6 +211,7 @@ class Pix2Pix(Translator, GenerativeModel):
         receptive_field=70,
         base_filters=64,
         max_filters=512,
+        discriminator_filters=None,
         dropout=0.5,
         l1_weight=100.0,
         generator=None,
@@ -222,6 +225,7 @@ class Pix2Pix(Translator, GenerativeModel):
         self.receptive_field = receptive_field
         self.base_filters = base_filters
         self.max_filters = max_filters
+        self.discriminator_filters = discriminator_filters or base_filters
         self.dropout = dropout
         self.l1_weight = l1_weight
         self._check_arguments()
@@ -235,7 +239,9 @@ class Pix2Pix(Translator, GenerativeModel):
             dropout,
         )
         self.discriminator = discriminator or build_patch_discriminator(
-            self.input_channels + output_channels, receptive_field, base_filters
+            self.input_channels + output_channels,
+            receptive_field,
+            self.discriminator_filters,
         )
         self.start_streams(seed)  # Those of dropout.
         self.built = True
