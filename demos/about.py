@@ -70,6 +70,17 @@ MODELS = (
         CS231N,
     ),
     Model(
+        "DiscoGAN",
+        "gans",
+        "Generative adversarial networks",
+        "CycleGAN's circle, by autoencoders that may change shapes, too.",
+        "",
+        "Kim, Cha, Kim, Lee, Kim, 2017",
+        "https://arxiv.org/abs/1703.05192",
+        "Generative adversarial networks: unpaired image translation",
+        CS231N,
+    ),
+    Model(
         "VAE",
         "vaes",
         "Variational autoencoders",
@@ -112,7 +123,8 @@ ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
     "machines: RBM). Implicit density: direct (generative adversarial networks: "
-    "DCGAN, Pix2Pix, CycleGAN) or by Markov chain (generative stochastic networks)."
+    "DCGAN, Pix2Pix, CycleGAN, DiscoGAN) or by Markov chain (generative stochastic "
+    "networks)."
 )
 
 # Picture ----------------------------------------------------------------------------

@@ -194,6 +194,17 @@ def load_images(config, value_range, split="train", **options):
     return images
 
 
+def with_labels(data):
+    """Returns images in the data's range and integer labels of what can be told apart.
+
+    Of pairs: the inputs, label 0, then the targets, label 1.
+    """
+    if isinstance(data, datasets.PairedDataset):
+        images = np.concatenate([data.inputs, data.targets])
+        return images, np.repeat([0, 1], [len(data.inputs), len(data.targets)])
+    return data.images, data.labels
+
+
 def first_images(images, count, max_bytes=2**28):
     """Returns the first `count` images as an array, fewer if they are too large."""
     largest = max(max_bytes // (4 * math.prod(images.image_shape)), 1)
@@ -206,6 +217,30 @@ def side_by_side(*images):
     channels = max(x.shape[-1] for x in images)
     shape = (*images[0].shape[:-1], channels)
     return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
+
+
+def show_circle(model, held_out):
+    """Returns functions that show images, their translations and what comes back.
+
+    Args:
+        model: Translator of two directions.
+        held_out: `UnpairedDataset`.
+    """
+
+    def show(images, direction):
+        there = model.translate(images, direction)
+        return side_by_side(images, there, model.reconstruct(images, direction))
+
+    return {
+        "a_to_b_to_a": lambda: show(held_out.inputs, "a_to_b"),
+        "b_to_a_to_b": lambda: show(held_out.targets, "b_to_a"),
+    }
+
+
+def equally_long(*sets):
+    """Returns the first images of all sets, as many as the smallest has."""
+    count = min(map(len, sets))
+    return tuple(images[:count] for images in sets)
 
 
 def make_decaying_optimizers(config, images):

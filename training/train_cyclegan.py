@@ -12,6 +12,7 @@ import dataclasses
 
 from script_helpers import Config as SharedConfig
 from script_helpers import (
+    equally_long,
     fit,
     flag,
     load_images,
@@ -19,7 +20,7 @@ from script_helpers import (
     make_model,
     parse_flags,
     setup,
-    side_by_side,
+    show_circle,
 )
 
 from gen_keras import datasets
@@ -71,31 +72,16 @@ def main(config):
         )
         model.compile(*make_decaying_optimizers(config, images))
     held_out = held_out.take(200)
-    shown_a, shown_b = held_out.inputs[:16], held_out.targets[:16]
-
-    def show(images, direction):
-        there = model.translate(images, direction)
-        return side_by_side(images, there, model.reconstruct(images, direction))
-
     fit(
         model,
         images,
         config,
-        sample_images={
-            "a_to_b_to_a": lambda: show(shown_a, "a_to_b"),
-            "b_to_a_to_b": lambda: show(shown_b, "b_to_a"),
-        },
+        sample_images=show_circle(model, held_out.take(16)),
         transform=datasets.random_jitter,
         validation_data=equally_long(held_out.inputs, held_out.targets),
         validation_batch_size=config.batch_size,
     )
     return model
-
-
-def equally_long(*sets):
-    """Returns the first images of all sets, as many as the smallest has."""
-    count = min(map(len, sets))
-    return tuple(images[:count] for images in sets)
 
 
 if __name__ == "__main__":

@@ -284,7 +284,10 @@ class LatentSpace:
 
 
 class Translator:
-    """What models that turn images into images offer; a mixin, before the base."""
+    """What models that turn images into images offer; a mixin, before the base.
+
+    The model has its map from images to images as one Keras model in `generator`.
+    """
 
     usage = "outputs = model.translate(images)  # (batch, h, w, channels) in [-1, 1]"
 
@@ -320,6 +323,17 @@ class Translator:
         with backend.no_gradients():
             outputs = network(np.pad(images, borders, "reflect"), **options)
         return outputs[:, top : top + height, left : left + width]
+
+    def save_generator(self, path):
+        """Writes the map from images to images as a plain Keras model.
+
+        `keras.models.load_model` loads it on any backend, without this package;
+        `export` makes a SavedModel or an ONNX file of it.
+
+        Args:
+            path: File name ending in ".keras".
+        """
+        self.generator.save(path)
 
 
 def _with_subclasses(cls):

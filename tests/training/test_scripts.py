@@ -40,14 +40,20 @@ SMALL = {
         "receptive_field": 16,
         "pool_size": 5,
     },
+    "discogan": {"base_filters": 2, "curriculum_iterations": 3},
 }
-TRANSLATORS = {"pix2pix": "paired_folder", "cyclegan": "unpaired_folder"}
+TRANSLATORS = {
+    "pix2pix": "paired_folder",
+    "cyclegan": "unpaired_folder",
+    "discogan": "unpaired_folder",
+}
 RATES = {
     "dcgan": {"learning_rate/generator", "learning_rate/discriminator"},
     "vae": {"learning_rate"},
     "rbm": {"learning_rate"},
     "pix2pix": {"learning_rate/generator", "learning_rate/discriminator"},
     "cyclegan": {"learning_rate/generator", "learning_rate/discriminator"},
+    "discogan": {"learning_rate/generator", "learning_rate/discriminator"},
 }
 PICTURES = {
     "dcgan": {"samples"},
@@ -55,6 +61,7 @@ PICTURES = {
     "rbm": {"samples", "weights"},
     "pix2pix": {"input_output_target"},
     "cyclegan": {"a_to_b_to_a", "b_to_a_to_b"},
+    "discogan": {"a_to_b_to_a", "b_to_a_to_b"},
 }
 each_script = pytest.mark.parametrize("name", SMALL)
 

@@ -14,9 +14,9 @@ Reference:
 import keras
 from keras import layers, ops
 
-from gen_keras import backend
 from gen_keras.layers import ImagePool
-from gen_keras.models.base import GenerativeModel, Translator
+from gen_keras.models.base import GenerativeModel
+from gen_keras.models.gans.base import TwoWayTranslator
 from gen_keras.models.gans.pix2pix import (
     build_patch_discriminator,
     check_receptive_field,
@@ -86,7 +86,7 @@ def _normal():
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class CycleGAN(Translator, GenerativeModel):
+class CycleGAN(TwoWayTranslator, GenerativeModel):
     """Two generators and two discriminators, least squares and a cycle.
 
     `a` and `b` are the domains; `generator_ab` (G in the paper) maps a to b and
@@ -193,66 +193,6 @@ class CycleGAN(Translator, GenerativeModel):
             )
         check_receptive_field(self.receptive_field, self.image_shape)
 
-    @property
-    def input_channels(self):
-        """Integer, the channels of images of either domain."""
-        return self.image_shape[-1]
-
-    def compile(
-        self, generator_optimizer=None, discriminator_optimizer=None, **options
-    ):
-        """Sets one optimizer for the generators and one for the discriminators.
-
-        Args:
-            generator_optimizer: `keras.optimizers.Optimizer`; by default the paper's
-                Adam(2e-4, 0.5), whose rate falls with `schedules.LinearDecay`.
-            discriminator_optimizer: As `generator_optimizer`.
-            **options: See `keras.Model.compile`.
-        """
-        adam = keras.optimizers.Adam
-        self.generator_optimizer = generator_optimizer or adam(2e-4, beta_1=0.5)
-        self.discriminator_optimizer = discriminator_optimizer or adam(2e-4, beta_1=0.5)
-        optimizers = {
-            self.generator_ab: self.generator_optimizer,
-            self.generator_ba: self.generator_optimizer,
-            self.discriminator_a: self.discriminator_optimizer,
-            self.discriminator_b: self.discriminator_optimizer,
-        }
-        super().compile(backend.Optimizers(optimizers), **options)
-
-    def call(self, images, training=False):
-        """Maps images (batch, *image_shape) of a to b; both in [-1, 1]."""
-        return self.generator_ab(images, training=training)
-
-    def translate(self, images, direction="a_to_b"):
-        """Returns images (batch, height, width, channels) of the other domain.
-
-        Args:
-            images: Array of shape (batch, height, width, channels) in [-1, 1], of any
-                height and width: padded by reflection, the output cropped back.
-            direction: String, "a_to_b" or "b_to_a".
-
-        Raises:
-            ValueError: If `direction` or the shape of `images` is another.
-        """
-        generators = {"a_to_b": self.generator_ab, "b_to_a": self.generator_ba}
-        if direction not in generators:
-            raise ValueError(
-                f"`direction` must be 'a_to_b' or 'b_to_a'. Received: {direction!r}"
-            )
-        multiple = 2**self.num_halvings
-        return self.translate_by(generators[direction], images, multiple, 2 * multiple)
-
-    def reconstruct(self, images, direction="a_to_b"):
-        """Returns what comes back after the full circle.
-
-        Args:
-            images: See `translate`.
-            direction: String, the first half: "a_to_b" goes from a to b and back.
-        """
-        back = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
-        return self.translate(self.translate(images, direction), back[direction])
-
     def train_step(self, data):
         """Updates both generators once, then both discriminators once."""
         images_a, images_b, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -260,33 +200,19 @@ class CycleGAN(Translator, GenerativeModel):
         logs = self.minimize(
             lambda: self.compute_generator_loss(images_a, images_b, training=True),
             self.generator_optimizer,
-            [
-                *self.generator_ab.trainable_variables,
-                *self.generator_ba.trainable_variables,
-            ],
+            self.generator_variables,
         )
         fakes_a = self.pool_a(logs.pop("fakes_a"))
         fakes_b = self.pool_b(logs.pop("fakes_b"))
         logs |= self.minimize(
             lambda: self.compute_discriminator_loss(
-                images_a, images_b, fakes_a, fakes_b
+                images_a, images_b, fakes_a, fakes_b, training=True
             ),
             self.discriminator_optimizer,
-            [
-                *self.discriminator_a.trainable_variables,
-                *self.discriminator_b.trainable_variables,
-            ],
+            self.discriminator_variables,
         )
 
         return self.update_metrics(logs)
-
-    def test_step(self, data):
-        """Returns the losses on held-out images; the pools stay as they are."""
-        images_a, images_b, _ = keras.utils.unpack_x_y_sample_weight(data)
-        _, logs = self.compute_generator_loss(images_a, images_b, training=False)
-        fakes = logs.pop("fakes_a"), logs.pop("fakes_b")
-        logs |= self.compute_discriminator_loss(images_a, images_b, *fakes)[1]
-        return self.update_metrics(logs, ops.shape(images_a)[0])
 
     def compute_generator_loss(self, images_a, images_b, training):
         """Returns the adversarial, cycle and identity losses (equation 3, section 5.2).
@@ -295,36 +221,40 @@ class CycleGAN(Translator, GenerativeModel):
         """
         fakes_b = self.generator_ab(images_a, training=training)
         fakes_a = self.generator_ba(images_b, training=training)
+        scores_a = self.discriminator_a(fakes_a, training=training)
+        scores_b = self.discriminator_b(fakes_b, training=training)
         cycled_a = self.generator_ba(fakes_b, training=training)
         cycled_b = self.generator_ab(fakes_a, training=training)
 
+        loss = _squared_distance(scores_b, 1) + _squared_distance(scores_a, 1)
         logs = {
-            "adversarial_loss": _squared_distance(self.discriminator_b(fakes_b), 1)
-            + _squared_distance(self.discriminator_a(fakes_a), 1),
+            "adversarial_loss": loss,
             "cycle_loss": _l1(cycled_a, images_a) + _l1(cycled_b, images_b),
+            "identity_loss": ops.zeros_like(loss),
         }
-        loss = logs["adversarial_loss"] + self.cycle_weight * logs["cycle_loss"]
-        if self.identity_weight:
+        if self.cycle_weight:  # Without it the cycle is watched alone.
+            loss += self.cycle_weight * logs["cycle_loss"]
+        identity_weight = self.identity_weight * self.cycle_weight
+        if identity_weight:
             same_a = self.generator_ba(images_a, training=training)
             same_b = self.generator_ab(images_b, training=training)
             logs["identity_loss"] = _l1(same_a, images_a) + _l1(same_b, images_b)
-            weight = self.identity_weight * self.cycle_weight
-            loss += weight * logs["identity_loss"]
-        else:
-            logs["identity_loss"] = ops.zeros_like(loss)
+            loss += identity_weight * logs["identity_loss"]
         return loss, logs | {"fakes_a": fakes_a, "fakes_b": fakes_b}
 
-    def compute_discriminator_loss(self, images_a, images_b, fakes_a, fakes_b):
+    def compute_discriminator_loss(
+        self, images_a, images_b, fakes_a, fakes_b, training
+    ):
         """Returns half of E[(D(x) - 1)^2] + E[D(fake)^2], summed over both domains."""
-        loss = 0.5 * sum(
-            _squared_distance(discriminator(images), 1)
-            + _squared_distance(discriminator(ops.stop_gradient(fakes)), 0)
-            for discriminator, images, fakes in (
-                (self.discriminator_a, images_a, fakes_a),
-                (self.discriminator_b, images_b, fakes_b),
-            )
-        )
-        return loss, {"discriminator_loss": loss}
+        loss = 0.0
+        for discriminator, images, fakes in (
+            (self.discriminator_a, images_a, fakes_a),
+            (self.discriminator_b, images_b, fakes_b),
+        ):
+            fake_scores = discriminator(ops.stop_gradient(fakes), training=training)
+            scores = discriminator(images, training=training)
+            loss += _squared_distance(scores, 1) + _squared_distance(fake_scores, 0)
+        return 0.5 * loss, {"discriminator_loss": 0.5 * loss}
 
 
 def _squared_distance(scores, target):

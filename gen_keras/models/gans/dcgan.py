@@ -20,6 +20,7 @@ from keras import layers, ops
 
 from gen_keras import backend
 from gen_keras.models.base import GenerativeModel, LatentSpace
+from gen_keras.models.gans.base import TwoSides
 
 # Networks ---------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ def _normalize(x):
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class DCGAN(LatentSpace, GenerativeModel):
+class DCGAN(LatentSpace, TwoSides, GenerativeModel):
     """Deep convolutional GAN with the non-saturating loss.
 
     Args:
@@ -198,25 +199,6 @@ class DCGAN(LatentSpace, GenerativeModel):
         """The network that samples: the moving average, if there is one."""
         return self.generator if self.ema_momentum is None else self.average_generator
 
-    def compile(
-        self, generator_optimizer=None, discriminator_optimizer=None, **options
-    ):
-        """Sets one optimizer for each network; by default the paper's Adam(2e-4, 0.5).
-
-        Args:
-            generator_optimizer: `keras.optimizers.Optimizer`.
-            discriminator_optimizer: `keras.optimizers.Optimizer`.
-            **options: See `keras.Model.compile`.
-        """
-        adam = keras.optimizers.Adam
-        self.generator_optimizer = generator_optimizer or adam(2e-4, beta_1=0.5)
-        self.discriminator_optimizer = discriminator_optimizer or adam(2e-4, beta_1=0.5)
-        optimizers = {
-            self.generator: self.generator_optimizer,
-            self.discriminator: self.discriminator_optimizer,
-        }
-        super().compile(backend.Optimizers(optimizers), **options)
-
     def call(self, latents, training=False):
         """Maps latents (batch, latent_dim) to images in [-1, 1]."""
         return self.generator(latents, training=training)
@@ -250,12 +232,12 @@ class DCGAN(LatentSpace, GenerativeModel):
         discriminator_logs = self.minimize(
             lambda: self.compute_discriminator_loss(real, training=True),
             self.discriminator_optimizer,
-            self.discriminator.trainable_variables,
+            self.discriminator_variables,
         )
         generator_logs = self.minimize(
             lambda: self.compute_generator_loss(ops.shape(real)[0], training=True),
             self.generator_optimizer,
-            self.generator.trainable_variables,
+            self.generator_variables,
         )
         if self.ema_momentum is not None:
             self.update_average()

@@ -15,8 +15,8 @@ Reference:
 import keras
 from keras import layers, ops
 
-from gen_keras import backend
 from gen_keras.models.base import GenerativeModel, Translator
+from gen_keras.models.gans.base import TwoSides
 
 # Networks ---------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ def _normal():
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class Pix2Pix(Translator, GenerativeModel):
+class Pix2Pix(TwoSides, Translator, GenerativeModel):
     """Conditional GAN from image to image, with an L1 loss.
 
     Args:
@@ -262,25 +262,6 @@ class Pix2Pix(Translator, GenerativeModel):
             )
         check_receptive_field(self.receptive_field, self.image_shape)
 
-    def compile(
-        self, generator_optimizer=None, discriminator_optimizer=None, **options
-    ):
-        """Sets one optimizer for each network; by default the paper's Adam(2e-4, 0.5).
-
-        Args:
-            generator_optimizer: `keras.optimizers.Optimizer`.
-            discriminator_optimizer: `keras.optimizers.Optimizer`.
-            **options: See `keras.Model.compile`.
-        """
-        adam = keras.optimizers.Adam
-        self.generator_optimizer = generator_optimizer or adam(2e-4, beta_1=0.5)
-        self.discriminator_optimizer = discriminator_optimizer or adam(2e-4, beta_1=0.5)
-        optimizers = {
-            self.generator: self.generator_optimizer,
-            self.discriminator: self.discriminator_optimizer,
-        }
-        super().compile(backend.Optimizers(optimizers), **options)
-
     def call(self, inputs, training=False):
         """Maps inputs (batch, height, width, channels) to outputs, both in [-1, 1].
 
@@ -314,13 +295,15 @@ class Pix2Pix(Translator, GenerativeModel):
         generator_logs = self.minimize(
             lambda: self.compute_generator_loss(inputs, targets, training=True),
             self.generator_optimizer,
-            self.generator.trainable_variables,
+            self.generator_variables,
         )
         outputs = generator_logs.pop("outputs")
         discriminator_logs = self.minimize(
-            lambda: self.compute_discriminator_loss(inputs, targets, outputs),
+            lambda: self.compute_discriminator_loss(
+                inputs, targets, outputs, training=True
+            ),
             self.discriminator_optimizer,
-            self.discriminator.trainable_variables,
+            self.discriminator_variables,
         )
 
         return self.update_metrics(generator_logs | discriminator_logs)
@@ -331,14 +314,14 @@ class Pix2Pix(Translator, GenerativeModel):
         _, logs = self.compute_generator_loss(inputs, targets, training=False)
         outputs = logs.pop("outputs")
         _, discriminator_logs = self.compute_discriminator_loss(
-            inputs, targets, outputs
+            inputs, targets, outputs, training=False
         )
         return self.update_metrics(logs | discriminator_logs, ops.shape(inputs)[0])
 
     def compute_generator_loss(self, inputs, targets, training):
         """Returns -E[log D(x, G(x))] + l1_weight E|y - G(x)|; non-saturating."""
         outputs = self(inputs, training=training)
-        logits = self.judge(inputs, outputs)
+        logits = self.judge(inputs, outputs, training)
         adversarial_loss = ops.mean(ops.softplus(-logits))
         l1_loss = ops.mean(ops.abs(targets - outputs))
         loss = adversarial_loss + self.l1_weight * l1_loss
@@ -348,18 +331,19 @@ class Pix2Pix(Translator, GenerativeModel):
             "outputs": outputs,
         }
 
-    def compute_discriminator_loss(self, inputs, targets, outputs):
+    def compute_discriminator_loss(self, inputs, targets, outputs, training):
         """Returns half of -E[log D(x, y)] - E[log(1 - D(x, G(x)))] (section 3.3)."""
-        real_logits = self.judge(inputs, targets)
-        fake_logits = self.judge(inputs, ops.stop_gradient(outputs))
+        real_logits = self.judge(inputs, targets, training)
+        fake_logits = self.judge(inputs, ops.stop_gradient(outputs), training)
         loss = 0.5 * (
             ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
         )
         return loss, {"discriminator_loss": loss}
 
-    def judge(self, inputs, outputs):
+    def judge(self, inputs, outputs, training=False):
         """Returns the discriminator's logits for pairs, one for each patch."""
-        return self.discriminator(ops.concatenate([inputs, outputs], axis=-1))
+        pairs = ops.concatenate([inputs, outputs], axis=-1)
+        return self.discriminator(pairs, training=training)
 
 
 def max_depth(image_shape, limit=8):

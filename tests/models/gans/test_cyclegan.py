@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from gen_keras import backend
 from gen_keras.models.gans import cyclegan
 from tests.model_checks import check_model
+from tests.models.gans import gan_checks
+from tests.models.gans.gan_checks import scaled
 
 RNG = np.random.default_rng(0)
 A = RNG.uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
@@ -18,14 +19,7 @@ SMALL = {
     "receptive_field": 16,
     "pool_size": 3,
 }
-NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
-
-
-def make_model(compile_options=None, learning_rate=1e-2, **kwargs):
-    model = cyclegan.CycleGAN(**SMALL | kwargs)
-    optimizers = [keras.optimizers.Adam(learning_rate, 0.5) for _ in range(2)]
-    model.compile(*optimizers, **compile_options or {})
-    return model
+make_model = gan_checks.maker(cyclegan.CycleGAN, **SMALL)
 
 
 def test_model(tmp_path):
@@ -80,7 +74,7 @@ def test_constants_are_the_papers():
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert optimizer.beta_1 == 0.5
-    for network in (getattr(model, name) for name in NETWORKS):
+    for network in (getattr(model, name) for name in gan_checks.sides_of(model)):
         for layer in network.layers:
             if hasattr(layer, "kernel"):
                 assert layer.kernel_initializer.stddev == 0.02
@@ -107,15 +101,6 @@ def test_constant_colour_has_no_border():
 # Losses
 
 
-def scaled(factor, shift=0.0):
-    """A generator x -> factor * x + shift."""
-    image = keras.Input((None, None, 1))
-    layer = layers.Conv2D(1, 1)
-    network = keras.Model(image, layer(image))
-    layer.set_weights([np.full((1, 1, 1, 1), factor), np.array([shift])])
-    return network
-
-
 def test_losses_by_hand():
     """F(x) = 3x, G(y) = 2y + 1; D_a(x) = x and D_b(x) = 4x."""
     model = make_model(
@@ -139,45 +124,28 @@ def test_losses_by_hand():
     adversarial, cycle, identity = expected.values()
     assert float(loss) == pytest.approx(adversarial + 7 * (cycle + 0.25 * identity))
 
-    loss, _ = model.compute_discriminator_loss(a, b, logs["fakes_a"], logs["fakes_b"])
+    fakes = logs["fakes_a"], logs["fakes_b"]
+    loss, _ = model.compute_discriminator_loss(a, b, *fakes, training=True)
     of_a = (0.5 - 1) ** 2 + 0.75**2
     of_b = (4 * -0.25 - 1) ** 2 + (4 * 2) ** 2
     assert float(loss) == pytest.approx(0.5 * (of_a + of_b), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["generator_ab", "generator_ba"])
-@pytest.mark.parametrize("cycle", ["a", "b"])
-def test_both_generators_get_both_cycles(name, cycle, monkeypatch):
-    """Each cycle alone has a gradient for each generator: none is held fixed."""
-    images = {"a": ops.convert_to_tensor(A), "b": ops.convert_to_tensor(B)}
-    l1 = cyclegan._l1
-    monkeypatch.setattr(
-        cyclegan, "_l1", lambda x, y: l1(x, y) * (1.0 if y is images[cycle] else 0.0)
-    )
+def test_both_generators_get_both_cycles(monkeypatch):
     silent = {"discriminator_a": scaled(0.0), "discriminator_b": scaled(0.0)}
     model = make_model(identity_weight=0.0, **silent)
-    variables = getattr(model, name).trainable_variables
-
-    def loss_fn():
-        loss, _ = model.compute_generator_loss(*images.values(), training=True)
-        return loss, {}
-
-    _, _, gradients = backend.value_and_gradients(loss_fn, variables)
-    for variable, gradient in zip(variables, gradients, strict=True):
-        assert (ops.convert_to_numpy(gradient) != 0).any(), variable.path
+    gan_checks.check_both_cycles(model, cyclegan, "_l1", {"a": A, "b": B}, monkeypatch)
 
 
-def test_each_update_moves_its_networks_alone():
-    for kind in ("generator", "discriminator"):
-        model = make_model()
-        for other in {"generator", "discriminator"} - {kind}:
-            getattr(model, f"{other}_optimizer").learning_rate = 0.0
-        before = {name: getattr(model, name).get_weights() for name in NETWORKS}
-        model.fit(A, B, batch_size=8, verbose=0)
-        for name in NETWORKS:
-            after = getattr(model, name).get_weights()
-            is_same = all(map(np.array_equal, before[name], after))
-            assert is_same == (not name.startswith(kind)), (kind, name)
+def test_without_a_cycle_weight_the_loss_is_adversarial_alone():
+    model = make_model(cycle_weight=0.0)
+    loss, logs = model.compute_generator_loss(A, B, training=True)
+    assert float(loss) == float(logs["adversarial_loss"])
+    assert float(logs["cycle_loss"]) > 0
+
+
+def test_each_side_moves_alone():
+    gan_checks.check_each_side_moves_alone(make_model, (A, B))
 
 
 def test_pools_never_mix_the_domains():
@@ -192,17 +160,7 @@ def test_pools_never_mix_the_domains():
 
 
 def test_directions():
-    model = make_model(generator_ab=scaled(0.5), generator_ba=scaled(-0.25))
-    for images, direction, expected in (
-        (A, "a_to_b", 0.5 * A),
-        (B, "b_to_a", -0.25 * B),
-    ):
-        translated = ops.convert_to_numpy(model.translate(images, direction))
-        np.testing.assert_allclose(translated, expected, rtol=1e-5)
-        there_and_back = ops.convert_to_numpy(model.reconstruct(images, direction))
-        np.testing.assert_allclose(there_and_back, -0.125 * images, rtol=1e-5)
-    with pytest.raises(ValueError, match="direction"):
-        model.translate(A, "a")
+    gan_checks.check_directions(make_model, A, B)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (3, 5)])
