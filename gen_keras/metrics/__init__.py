@@ -18,6 +18,7 @@ from gen_keras.metrics.frechet_distance import (
     frechet_distance,
     gaussian_frechet_distance,
 )
+from gen_keras.metrics.kernel_distance import kernel_distance
 from gen_keras.metrics.nearest_neighbors import (
     Copies,
     Neighbors,
@@ -31,3 +32,4 @@ from gen_keras.metrics.networks import (
     load_feature_network,
 )
 from gen_keras.metrics.precision_recall import PrecisionRecall, precision_recall
+from gen_keras.metrics.retrieval import bootstrap_interval, retrieval_ranks

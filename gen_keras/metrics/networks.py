@@ -1,8 +1,10 @@
 """The networks that metrics look through. They are shipped with the package.
 
-"mnist": a convolutional network for (28, 28, 1) images in [0, 1], white on black, with
-64 features before its ten logits, trained on 55,000 images of MNIST by
-`training/train_classifier.py`; accuracy in `training/results/mnist_classifier.json`.
+Both are small convolutional networks with 64 features before the logits, written by
+`training/train_classifier.py`; accuracy in `training/results/NAME_classifier.json`.
+
+"mnist": which digit; (28, 28, 1) in [0, 1], white on black.
+"emoji_vendors": who drew an emoji, Noto (0) or Twemoji (1); (64, 64, 3) in [0, 1].
 """
 
 import pathlib
@@ -17,10 +19,11 @@ def load_classifier(name="mnist"):
     """Returns a Keras model from images in [0, 1] to logits.
 
     Args:
-        name: String, "mnist".
+        name: String, "mnist" or "emoji_vendors".
 
     Returns:
-        A Keras model: (batch, 28, 28, 1) to (batch, 10).
+        A Keras model: (batch, 28, 28, 1) to (batch, 10), or (batch, 64, 64, 3) to
+        (batch, 2).
 
     Raises:
         ValueError: If there is no such classifier.
@@ -37,10 +40,11 @@ def load_feature_network(name="mnist"):
     """Returns a Keras model from images in [0, 1] to features.
 
     Args:
-        name: String, "mnist".
+        name: String, "mnist" or "emoji_vendors".
 
     Returns:
-        A Keras model: (batch, 28, 28, 1) to (batch, 64), each feature at least 0.
+        A Keras model: (batch, 28, 28, 1) or (batch, 64, 64, 3) to (batch, 64), each
+        feature at least 0.
 
     Raises:
         ValueError: If there is no such network.
