@@ -54,7 +54,7 @@ def load(name, split="train", value_range=(0.0, 1.0), **options):
     | `unpaired_folder:PATH` | two sets | see `folders.load_unpaired_folder` |
     | `array:PATH`, `PATH.npz`, `PATH.npy` | your arrays | see `arrays.load_array` |
 
-    All emoji, folders and downloaded pairs and two sets take `image_size`.
+    Emoji, folders, and downloaded pairs and two sets take `image_size`.
 
     Args:
         name: String, see the table.
