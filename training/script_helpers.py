@@ -178,10 +178,32 @@ def dataset_options(config):
     return {name: getattr(config, name) for name in names}
 
 
-def load_images(config, value_range, split="train", **options):
-    """Returns the data set that the flags name; `options` are of `datasets.load`."""
+# What `datasets.load` may return.
+KINDS = {
+    datasets.Dataset: "images",
+    datasets.PairedDataset: "pairs of images",
+    datasets.UnpairedDataset: "two sets of images that are not matched",
+}
+
+
+def load_images(config, value_range, split="train", kind=None, **options):
+    """Returns the data set that the flags name.
+
+    Args:
+        config: `Config`.
+        value_range: See `datasets.load`.
+        split: See `datasets.load`.
+        kind: Class of the data set that the model trains on, one of `KINDS`, or `None`:
+            any will do.
+        **options: See `datasets.load`.
+    """
     options = dataset_options(config) | options
     images = datasets.load(config.dataset, split, value_range, **options)
+    if kind and type(images) is not kind:
+        raise ValueError(
+            f"The model trains on {KINDS[kind]}, not on {KINDS[type(images)]}. "
+            f"Received: --dataset {config.dataset}"
+        )
     if split != "train":
         return images
     if config.max_images:

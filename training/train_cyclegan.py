@@ -1,11 +1,15 @@
 r"""Trains CycleGAN on two sets of images that nobody has matched.
 
 python training/train_cyclegan.py
-python training/train_cyclegan.py --dataset unpaired_folder:horse2zebra \
-    --image-size 256 --receptive-field 70 --batch-size 1
+python training/train_cyclegan.py --dataset horse2zebra --image-size 256 \
+    --receptive-field 70 --batch-size 1
 python training/train_cyclegan.py --epochs 1 --max-images 64   # smoke run
 
 Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
+
+Sets of the paper, downloaded once from its authors: apple2orange, cezanne2photo,
+horse2zebra, iphone2dslr_flower, monet2photo, summer2winter_yosemite, ukiyoe2photo,
+vangogh2photo. Your own images: unpaired_folder:PATH.
 """
 
 import dataclasses
@@ -31,7 +35,10 @@ from gen_keras.models import CycleGAN
 class Config(SharedConfig):
     """Hyperparameters, with the values of the paper where it gives one."""
 
-    dataset: str = flag("emoji_vendors", "emoji_vendors or unpaired_folder:PATH")
+    dataset: str = flag(
+        "emoji_vendors",
+        "emoji_vendors, horse2zebra (or another, see above) or unpaired_folder:PATH",
+    )
     image_size: int = flag(64, "side of the images; a multiple of 4")
     epochs: int = flag(200, "epochs in total; the rate falls over the second half")
     batch_size: int = flag(4, "images of each domain a step (paper: 1, at 256)")
@@ -53,7 +60,8 @@ class Config(SharedConfig):
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     is_shipped = config.dataset == "emoji_vendors"
-    options = {"paired": False} if is_shipped else {}
+    options = {"kind": datasets.UnpairedDataset}
+    options |= {"paired": False} if is_shipped else {}
     with setup(config):
         images = load_images(config, CycleGAN.value_range, **options)
         held_out = load_images(config, CycleGAN.value_range, "validation", **options)

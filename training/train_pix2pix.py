@@ -2,12 +2,15 @@ r"""Trains pix2pix on pairs of images.
 
 python training/train_pix2pix.py
 python training/train_pix2pix.py --dataset emoji_vendors
-python training/train_pix2pix.py --dataset paired_folder:facades --image-size 256 \
+python training/train_pix2pix.py --dataset facades --image-size 256 \
     --receptive-field 70 --batch-size 1
 python training/train_pix2pix.py --epochs 1 --max-images 64   # smoke run
 
 Writes checkpoints, TensorBoard logs, the model and the one with the least L1 loss on
 held-out pairs (`best.keras`) to `--log-dir`.
+
+Sets of the paper, downloaded once from its authors: facades, maps, edges2shoes,
+edges2handbags, night2day. Your own pairs: paired_folder:PATH.
 """
 
 import dataclasses
@@ -33,7 +36,9 @@ class Config(SharedConfig):
     """Hyperparameters, with the values of the paper where it gives one."""
 
     dataset: str = flag(
-        "emoji_edges", "emoji_edges, emoji_vendors or paired_folder:PATH"
+        "emoji_edges",
+        "emoji_edges, emoji_vendors, facades (or another, see above) or "
+        "paired_folder:PATH",
     )
     image_size: int = flag(64, "side of the images; a multiple of 16")
     epochs: int = flag(200, "epochs in total; the rate falls over the second half")
@@ -57,7 +62,7 @@ class Config(SharedConfig):
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     with setup(config):
-        pairs = load_images(config, Pix2Pix.value_range)
+        pairs = load_images(config, Pix2Pix.value_range, kind=datasets.PairedDataset)
         held_out = load_images(config, Pix2Pix.value_range, "validation")
         model = make_model(
             config,

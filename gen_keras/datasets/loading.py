@@ -1,8 +1,9 @@
 """`load`: one function for all data sets."""
 
+import functools
 import inspect
 
-from gen_keras.datasets import arrays, downloads, folders, shipped
+from gen_keras.datasets import arrays, downloads, folders, public_sets, shipped
 from gen_keras.datasets.dataset import check_value_range
 
 SPLITS = ("train", "validation", "test")
@@ -14,6 +15,14 @@ _LOADERS = {
     "emoji_vendors": shipped.load_emoji_vendors,
     "fashion_mnist": downloads.load_fashion_mnist,
     "cifar10": downloads.load_cifar10,
+    **{
+        name: functools.partial(public_sets.load_paired_set, name)
+        for name in public_sets.PAIRED_SETS
+    },
+    **{
+        name: functools.partial(public_sets.load_unpaired_set, name)
+        for name in public_sets.UNPAIRED_SETS
+    },
 }
 _PATH_LOADERS = {
     "folder": folders.load_folder,
@@ -38,12 +47,14 @@ def load(name, split="train", value_range=(0.0, 1.0), **options):
     | `emoji_edges` | pairs: pen drawing, Twemoji | |
     | `emoji_vendors` | pairs: Noto, Twemoji | `paired=False`: two sets |
     | `fashion_mnist`, `cifar10` | downloaded by Keras | |
+    | `facades`, `maps`, … | downloaded pairs | see `public_sets.load_paired_set` |
+    | `horse2zebra`, … | two sets, too | see `public_sets.load_unpaired_set` |
     | `folder:PATH` | your images | see `folders.load_folder` |
     | `paired_folder:PATH` | your pairs | see `folders.load_paired_folder` |
     | `unpaired_folder:PATH` | two sets | see `folders.load_unpaired_folder` |
     | `array:PATH`, `PATH.npz`, `PATH.npy` | your arrays | see `arrays.load_array` |
 
-    All emoji and folders take `image_size`.
+    Emoji, folders, and downloaded pairs and two sets take `image_size`.
 
     Args:
         name: String, see the table.
@@ -58,6 +69,7 @@ def load(name, split="train", value_range=(0.0, 1.0), **options):
     Raises:
         ValueError: If the name, the split, an option or the value range is unknown.
         FileNotFoundError: If a folder, or the images in it, are missing.
+        ConnectionError: If a download fails.
 
     Example:
     ```python

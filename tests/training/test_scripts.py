@@ -281,10 +281,13 @@ def test_broken_training_stops_and_keeps_the_last_good_checkpoint(photos, tmp_pa
         ("vae", {"network": "convolutional", "hidden_dims": (8,)}, "hidden_dims"),
         ("vae", {"epochs": 0}, "--epochs must be at least 1"),
         ("rbm", {"log_dir": "{file}/run"}, "{file}/run"),
+        ("pix2pix", {"dataset": "unpaired_folder:{photos}"}, "on pairs of images, not"),
+        ("cyclegan", {"dataset": "paired_folder:{photos}"}, "on two sets of images"),
+        ("cyclegan", {"dataset": "mnist", "image_size": 0}, "not on images. Received"),
     ],
 )
 def test_mistakes_end_with_one_line(name, flags, words, photos, tmp_path):
-    names = {"empty": tmp_path / "empty", "file": tmp_path / "file"}
+    names = {"empty": tmp_path / "empty", "file": tmp_path / "file", "photos": photos}
     names["empty"].mkdir()
     names["file"].touch()
     flags = {
