@@ -1,10 +1,11 @@
 r"""Trains DiscoGAN on two sets of images that nobody has matched.
 
 python training/train_discogan.py
-python training/train_discogan.py --dataset unpaired_folder:bags_and_shoes
+python training/train_discogan.py --dataset horse2zebra
 python training/train_discogan.py --epochs 1 --max-images 64   # smoke run
 
-Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
+Writes checkpoints, TensorBoard logs and the model to `--log-dir`. The sets of
+`train_cyclegan.py` are known here, too.
 """
 
 import dataclasses
@@ -30,7 +31,9 @@ from gen_keras.models import DiscoGAN
 class Config(SharedConfig):
     """Hyperparameters, with the values of the authors' release where it gives one."""
 
-    dataset: str = flag("emoji_vendors", "emoji_vendors or unpaired_folder:PATH")
+    dataset: str = flag(
+        "emoji_vendors", "emoji_vendors, horse2zebra … or unpaired_folder:PATH"
+    )
     image_size: int = flag(64, "side of the images; a multiple of 16")
     epochs: int = flag(200, "epochs in total")
     batch_size: int = flag(
@@ -49,7 +52,8 @@ class Config(SharedConfig):
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     is_shipped = config.dataset == "emoji_vendors"
-    options = {"paired": False} if is_shipped else {}
+    options = {"kind": datasets.UnpairedDataset}
+    options |= {"paired": False} if is_shipped else {}
     with setup(config):
         images = load_images(config, DiscoGAN.value_range, **options)
         held_out = load_images(config, DiscoGAN.value_range, "validation", **options)

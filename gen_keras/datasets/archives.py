@@ -49,7 +49,7 @@ def fetch(url, folder, checksum=None, finish=None):
         url: String, ends in `NAME.tar.gz` or `NAME.zip`. What counts is what lies in
             the folder `NAME` of the archive, or all of it if there is none.
         folder: Path to make.
-        checksum: String, SHA-256 or MD5 of the archive in hexadecimal digits. `None`:
+        checksum: String, SHA-256 of the archive in hexadecimal digits. `None`:
             only the length and the archive's own CRC are checked.
         finish: Function of the unpacked folder, called before it becomes `folder`.
 
@@ -202,17 +202,16 @@ def _reason(url, error, arrived):
 
 
 def _check(part, url, checksum):
-    algorithm = {32: "md5", 64: "sha256"}[len(checksum)]
     with open(part, "rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != checksum:
         part.unlink()
         _version(part).unlink()
         raise RefusedArchive(
-            f"{url} is not the file that its {algorithm} {checksum} names, and was "
+            f"{url} is not the file that its SHA-256 {checksum} names, and was "
             "deleted. Call again; if this comes again, the authors may have changed "
             "it: unpack it yourself and load it as a folder. "
-            f"Received: {algorithm} {found}"
+            f"Received: {found}"
         )
 
 
