@@ -4,6 +4,7 @@ Keras has both. Its `BackupAndRestore` writes over its only file, forgets where 
 epoch it was, and its `TensorBoard` needs TensorFlow.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -311,6 +312,31 @@ def fit(model, data, batch_size, epochs, checkpoint, seed=0, callbacks=(), **opt
         run(epoch, epochs)
 
 
+class Measure(keras.callbacks.Callback):
+    """Adds figures of the model to the logs of an epoch.
+
+    Put it before the callbacks that read these logs.
+
+    Args:
+        figures: Function without arguments that returns a dict of names and floats.
+        every: Integer, the epochs between two calls; the last epoch has one, too.
+    """
+
+    def __init__(self, figures, every=1):
+        super().__init__()
+        self.figures = figures
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measures the model, if it is time."""
+        epoch += 1
+        if epoch % self.every and epoch != self.params["epochs"]:
+            return
+        backend.sync_state(self.model)
+        with _same_noise(self.model):
+            logs.update(self.figures())
+
+
 class BestModel(keras.callbacks.Callback):
     """Keeps the model of the epoch with the least of a metric.
 
@@ -425,13 +451,8 @@ class TensorBoard(keras.callbacks.Callback):
     def _draw(self, function):
         from tensorboard.compat.proto import summary_pb2
 
-        # Looking at samples must not change the noise of the training that follows.
-        states = self.model.seed_states
-        before = [np.array(keras.ops.convert_to_numpy(state)) for state in states]
-        images = keras.ops.convert_to_numpy(function())
-        for state, value in zip(states, before, strict=True):
-            state.assign(value)
-
+        with _same_noise(self.model):
+            images = keras.ops.convert_to_numpy(function())
         grid = image_grids.make_grid(images, self.value_range)
         height, width, channels = grid.shape
         return summary_pb2.Summary.Image(
@@ -449,6 +470,16 @@ class TensorBoard(keras.callbacks.Callback):
             self._writer.add_event(event)
         except OSError as error:
             warnings.warn(f"TensorBoard logs are incomplete: {error}.", stacklevel=2)
+
+
+@contextlib.contextmanager
+def _same_noise(model):
+    """Puts back the random streams: looking on must not change what follows."""
+    states = model.seed_states
+    before = [np.array(keras.ops.convert_to_numpy(state)) for state in states]
+    yield
+    for state, value in zip(states, before, strict=True):
+        state.assign(value)
 
 
 def _numbers_of(callback):

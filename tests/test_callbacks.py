@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -45,7 +44,7 @@ class StopAt(keras.callbacks.Callback):
 
 
 def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def scalars(directory, name):
@@ -256,7 +255,29 @@ def test_epochs_come_in_the_order_of_their_seed(tmp_path):
         assert batch in seen
 
 
-# The best model ---------------------------------------------------------------------
+# Figures, and the best model --------------------------------------------------------
+
+
+def test_measure_adds_figures_every_few_epochs_and_at_the_end():
+    model = make_gan()
+    calls = []
+
+    def figures():
+        calls.append(model.sample(1))  # Noise of the model's own stream.
+        return {"val_score": float(len(calls))}
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(logs.get("val_score"))
+
+    seen = []
+    watched = [callbacks.Measure(figures, every=2), Watch()]
+    model.fit(POINTS, epochs=5, callbacks=watched, shuffle=False, verbose=0)
+    assert seen == [None, 1.0, None, 2.0, 3.0]
+
+    undisturbed = make_gan()
+    undisturbed.fit(POINTS, epochs=5, shuffle=False, verbose=0)
+    assert_same_state(model, undisturbed)
 
 
 def test_best_model_keeps_the_least(tmp_path):

@@ -12,7 +12,7 @@ import sys
 import keras
 import numpy as np
 
-from gen_keras import backend, callbacks, datasets, schedules
+from gen_keras import backend, callbacks, datasets, metrics, schedules
 from gen_keras.models.base import Translator
 
 
@@ -50,8 +50,18 @@ class Config:
     sample_every: int = flag(1, "epochs between two sample images in TensorBoard")
 
 
+@dataclasses.dataclass
+class TranslationConfig(Config):
+    """Flags of the scripts that train translators."""
+
+    measure_every: int = flag(5, "epochs between two measurements on held-out images")
+
+
 # What a resumed run may change.
-FREE_FLAGS = ("log_dir", "epochs", "resume", "dry_run", "data_parallel", "sample_every")
+FREE_FLAGS = (
+    *("log_dir", "epochs", "resume", "dry_run", "data_parallel"),
+    *("sample_every", "measure_every"),
+)
 FLAGS_FILE = "flags.json"
 
 
@@ -139,8 +149,8 @@ def print_devices():
 
 
 def _check(config):
-    for name in ("epochs", "batch_size", "sample_every"):
-        if getattr(config, name) < 1:
+    for name in ("epochs", "batch_size", "sample_every", "measure_every"):
+        if getattr(config, name, 1) < 1:
             raise ValueError(
                 f"--{name.replace('_', '-')} must be at least 1. "
                 f"Received: {getattr(config, name)}"
@@ -259,6 +269,72 @@ def show_circle(model, held_out):
     }
 
 
+def measure_unpaired(model, held_out):
+    """Returns a function that measures how real the translations look.
+
+    Args:
+        model: Translator of two directions.
+        held_out: `UnpairedDataset` in its value range.
+
+    Returns:
+        Function that returns the kernel distance of translated and real images in the
+        features of the emoji network, for each direction, and their mean; `None` if
+        there are too few images.
+    """
+    if min(len(held_out.inputs), len(held_out.targets)) < 2:
+        return None
+    network = metrics.load_feature_network("emoji_vendors")
+    low, high = model.value_range
+
+    def features(images):
+        images = keras.ops.clip((images - low) / (high - low), 0, 1)
+        colour = keras.ops.repeat(images, 3, -1) if images.shape[-1] < 3 else images
+        colour = keras.ops.image.resize(colour[..., :3], (64, 64), antialias=True)
+        colour = keras.ops.convert_to_numpy(colour)
+        return metrics.extract_features(network, np.clip(colour, 0, 1))
+
+    real = {
+        "a_to_b": features(held_out.targets),
+        "b_to_a": features(held_out.inputs),
+    }
+
+    def measure():
+        distances = {}
+        for direction, images in zip(
+            real, (held_out.inputs, held_out.targets), strict=True
+        ):
+            translated = [
+                features(model.translate(images[i : i + 25], direction))
+                for i in range(0, len(images), 25)
+            ]
+            distances[f"val_kernel_distance/{direction}"] = metrics.kernel_distance(
+                real[direction], np.concatenate(translated)
+            )
+        return distances | {"val_kernel_distance": np.mean(list(distances.values()))}
+
+    return measure
+
+
+def measure_paired(model, held_out):
+    """Returns a function that measures how often the true target is the nearest.
+
+    Args:
+        model: Translator.
+        held_out: `PairedDataset` in the model's value range.
+    """
+
+    def measure():
+        inputs = held_out.inputs
+        outputs = [
+            keras.ops.convert_to_numpy(model.translate(inputs[i : i + 25]))
+            for i in range(0, len(inputs), 25)
+        ]
+        ranks = metrics.retrieval_ranks(np.concatenate(outputs), held_out.targets)
+        return {"val_top_1": np.mean(ranks < 1)}
+
+    return measure
+
+
 def equally_long(*sets):
     """Returns the first images of all sets, as many as the smallest has."""
     count = min(map(len, sets))
@@ -297,7 +373,7 @@ def make_model(config, model_class, **arguments):
     return model
 
 
-def fit(model, images, config, sample_images, monitor=None, **options):
+def fit(model, images, config, sample_images, monitor=None, figures=None, **options):
     """Fits the model with checkpoints and logs, then saves it as a `.keras` file.
 
     Args:
@@ -308,6 +384,8 @@ def fit(model, images, config, sample_images, monitor=None, **options):
             `gen_keras.callbacks.TensorBoard`.
         monitor: String or `None`, a metric whose least value marks the model to keep
             as `best.keras`.
+        figures: Function or `None`, see `gen_keras.callbacks.Measure`; every
+            --measure-every epochs.
         **options: See `gen_keras.callbacks.fit`.
 
     Returns:
@@ -317,6 +395,7 @@ def fit(model, images, config, sample_images, monitor=None, **options):
         return _describe(model, images, config)
     log_dir = pathlib.Path(config.log_dir)
     best = [callbacks.BestModel(log_dir / "best.keras", monitor)] if monitor else []
+    measure = [callbacks.Measure(figures, config.measure_every)] if figures else []
     checkpoint = callbacks.Checkpoint(log_dir, remember=best)
     tensorboard = callbacks.TensorBoard(
         config.log_dir,
@@ -339,7 +418,7 @@ def fit(model, images, config, sample_images, monitor=None, **options):
             config.epochs,
             checkpoint,
             seed=config.seed,
-            callbacks=[tensorboard, *best, *options.pop("callbacks", ())],
+            callbacks=[*measure, tensorboard, *best, *options.pop("callbacks", ())],
             **options,
         )
         return save(model, log_dir / "model.keras")

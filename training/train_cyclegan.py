@@ -5,7 +5,8 @@ python training/train_cyclegan.py --dataset horse2zebra --image-size 256 \
     --receptive-field 70 --batch-size 1
 python training/train_cyclegan.py --epochs 1 --max-images 64   # smoke run
 
-Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
+Writes checkpoints, TensorBoard logs, the model and the one with the least kernel
+distance on held-out images (`best.keras`) to `--log-dir`.
 
 Sets of the paper, downloaded once from its authors: apple2orange, cezanne2photo,
 horse2zebra, iphone2dslr_flower, monet2photo, summer2winter_yosemite, ukiyoe2photo,
@@ -14,14 +15,15 @@ vangogh2photo. Your own images: unpaired_folder:PATH.
 
 import dataclasses
 
-from script_helpers import Config as SharedConfig
 from script_helpers import (
+    TranslationConfig,
     equally_long,
     fit,
     flag,
     load_images,
     make_decaying_optimizers,
     make_model,
+    measure_unpaired,
     parse_flags,
     setup,
     show_circle,
@@ -32,7 +34,7 @@ from gen_keras.models import CycleGAN
 
 
 @dataclasses.dataclass
-class Config(SharedConfig):
+class Config(TranslationConfig):
     """Hyperparameters, with the values of the paper where it gives one."""
 
     dataset: str = flag(
@@ -85,6 +87,8 @@ def main(config):
         images,
         config,
         sample_images=show_circle(model, held_out.take(16)),
+        monitor="val_kernel_distance",
+        figures=measure_unpaired(model, held_out),
         transform=datasets.random_jitter,
         validation_data=equally_long(held_out.inputs, held_out.targets),
         validation_batch_size=config.batch_size,

@@ -4,20 +4,22 @@ python training/train_discogan.py
 python training/train_discogan.py --dataset horse2zebra
 python training/train_discogan.py --epochs 1 --max-images 64   # smoke run
 
-Writes checkpoints, TensorBoard logs and the model to `--log-dir`. The sets of
+Writes checkpoints, TensorBoard logs, the model and the one with the least kernel
+distance on held-out images (`best.keras`) to `--log-dir`. The sets of
 `train_cyclegan.py` are known here, too.
 """
 
 import dataclasses
 
 import keras
-from script_helpers import Config as SharedConfig
 from script_helpers import (
+    TranslationConfig,
     equally_long,
     fit,
     flag,
     load_images,
     make_model,
+    measure_unpaired,
     parse_flags,
     setup,
     show_circle,
@@ -28,7 +30,7 @@ from gen_keras.models import DiscoGAN
 
 
 @dataclasses.dataclass
-class Config(SharedConfig):
+class Config(TranslationConfig):
     """Hyperparameters, with the values of the authors' release where it gives one."""
 
     dataset: str = flag(
@@ -75,6 +77,8 @@ def main(config):
         images,
         config,
         sample_images=show_circle(model, held_out.take(16)),
+        monitor="val_kernel_distance",
+        figures=measure_unpaired(model, held_out),
         transform=datasets.random_jitter,
         validation_data=equally_long(held_out.inputs, held_out.targets),
         validation_batch_size=config.batch_size,

@@ -15,13 +15,14 @@ edges2handbags, night2day. Your own pairs: paired_folder:PATH.
 
 import dataclasses
 
-from script_helpers import Config as SharedConfig
 from script_helpers import (
+    TranslationConfig,
     fit,
     flag,
     load_images,
     make_decaying_optimizers,
     make_model,
+    measure_paired,
     parse_flags,
     setup,
     side_by_side,
@@ -32,7 +33,7 @@ from gen_keras.models import Pix2Pix
 
 
 @dataclasses.dataclass
-class Config(SharedConfig):
+class Config(TranslationConfig):
     """Hyperparameters, with the values of the paper where it gives one."""
 
     dataset: str = flag(
@@ -90,6 +91,7 @@ def main(config):
             )
         },
         monitor="val_l1_loss",
+        figures=measure_paired(model, held_out),
         transform=datasets.random_jitter,
         validation_data=(held_out.inputs, held_out.targets),
         validation_batch_size=config.batch_size,

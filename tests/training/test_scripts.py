@@ -63,6 +63,11 @@ PICTURES = {
     "cyclegan": {"a_to_b_to_a", "b_to_a_to_b"},
     "discogan": {"a_to_b_to_a", "b_to_a_to_b"},
 }
+MEASURED = {
+    "pix2pix": {"val_top_1"},
+    "cyclegan": {"val_kernel_distance", "val_kernel_distance/a_to_b"},
+    "discogan": {"val_kernel_distance", "val_kernel_distance/b_to_a"},
+}
 each_script = pytest.mark.parametrize("name", SMALL)
 
 
@@ -95,7 +100,7 @@ def config_of(name, photos, log_dir, **flags):
     shared = {"epochs": 2, "batch_size": 8, "log_dir": str(log_dir)}
     shared["dataset"] = f"{TRANSLATORS.get(name, 'folder')}:{photos}"
     if name in TRANSLATORS:
-        shared["image_size"] = 16
+        shared |= {"image_size": 16, "measure_every": 1}
     return module_of(name).Config(**(shared | SMALL[name] | flags))
 
 
@@ -154,11 +159,13 @@ def test_tensorboard_shows_losses_rates_images_and_hyperparameters(name, finishe
     assert scalars >= set(model.metric_names) | RATES[name]
     if name != "dcgan":
         assert scalars >= {f"val_{metric}" for metric in model.metric_names}
+    assert scalars >= MEASURED.get(name, set())
     for tag in scalars:
         assert [event.step for event in events.Scalars(tag)] == [1, 2]
         assert np.isfinite([event.value for event in events.Scalars(tag)]).all()
     assert set(events.Tags()["images"]) == PICTURES[name]
     assert events.PluginTagToContent("hparams")
+    assert (folder / "best.keras").is_file() == (name in TRANSLATORS)
 
 
 @each_script
@@ -171,7 +178,7 @@ def test_resumed_training_equals_uninterrupted_training(
     def interrupt(checkpoint, batch, logs=None):
         steps.append(batch)
         if len(steps) == 6:  # Of 2 epochs with 4 steps.
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         original(checkpoint, batch, logs)
 
     original = callbacks.Checkpoint.on_train_batch_end

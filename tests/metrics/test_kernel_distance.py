@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from gen_keras import metrics
+
+RNG = np.random.default_rng(0)
+
+
+def kernel(x, y):
+    return (np.dot(x, y) / len(x) + 1) ** 3
+
+
+def test_value_by_hand():
+    real, fake = RNG.normal(size=(4, 3)), RNG.normal(size=(5, 3))
+    among_real = [kernel(real[i], real[j]) for i in range(4) for j in range(4) if i - j]
+    among_fake = [kernel(fake[i], fake[j]) for i in range(5) for j in range(5) if i - j]
+    across = [kernel(x, y) for x in real for y in fake]
+    expected = np.mean(among_real) + np.mean(among_fake) - 2 * np.mean(across)
+    assert metrics.kernel_distance(real, fake) == pytest.approx(expected)
+
+
+def test_it_has_no_bias():
+    """Equal distributions give 0 in the mean, with a few examples, too."""
+    values = [
+        metrics.kernel_distance(RNG.normal(size=(8, 4)), RNG.normal(size=(8, 4)))
+        for _ in range(2000)
+    ]
+    error = np.std(values) / np.sqrt(len(values))
+    assert abs(np.mean(values)) < 3 * error
+    assert min(values) < 0
+
+
+def test_it_grows_with_the_difference():
+    real = RNG.normal(size=(200, 6))
+    distances = [metrics.kernel_distance(real, real + d) for d in (0.2, 0.5, 1.0)]
+    assert 0 < distances[0] < distances[1] < distances[2]
+
+
+@pytest.mark.parametrize("shapes", [((4, 3), (4, 2)), ((1, 3), (4, 3)), ((3,), (3,))])
+def test_other_shapes_are_refused(shapes):
+    with pytest.raises(ValueError, match="Received"):
+        metrics.kernel_distance(*map(np.zeros, shapes))
