@@ -67,6 +67,7 @@ class Config:
     importance_samples: int = flag(5000, "K of the IWAE bound; 0: the ELBO alone")
     num_chains: int = flag(100, "chains of annealing (likelihood)")
     num_temperatures: int = flag(0, "equally spaced; 0: the 14,500 of the literature")
+    training: str = flag("", "the command that made --model, to write down, too")
     curves: str = flag("", "the --log-dir of the training, whose curves to write too")
     out: str = flag("", "the JSON file; a preset's is training/results/NAME.json")
 
@@ -180,8 +181,9 @@ def main(config):
         "wall_seconds": round(time.time() - start),
         "metrics": tidy(figures),
     }
-    if config.preset in presets.table():
-        result["training"] = presets.table()[config.preset]["training"]
+    training = presets.table().get(config.preset, {}).get("training", config.training)
+    if training:
+        result["training"] = training
     if curves:
         result["curves"] = curves
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"

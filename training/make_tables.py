@@ -4,8 +4,8 @@
     python training/make_tables.py --check   # exit status 1 if README.md is stale
 
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
-row for each class), `figures` (what `training/evaluate.py` measured, and how) or
-`speed` (what `training/benchmark.py` measured).
+row for each class), `figures` and `translation` (what `training/evaluate.py` measured,
+and how) or `speed` (what `training/benchmark.py` measured).
 """
 
 import dataclasses
@@ -65,6 +65,7 @@ class Figure:
     error: str = ""
 
 
+PUBLISHED = [*presets.table(), "mnist_classifier", "emoji_vendors_classifier"]
 REAL, TRAINING = "real_images", "training_images"
 FIGURES = [
     Figure("accuracy", "accuracy", "accuracy", "{:.2%}", error="standard_error"),
@@ -150,7 +151,11 @@ def reference_of(module):
 
 def make_figures_table(config):
     """Returns the figures of each preset that has results, and how they were made."""
-    results = load_results(config.results)
+    results = {
+        name: result
+        for name, result in load_results(config.results, PUBLISHED).items()
+        if "translation" not in result["metrics"]
+    }
     rows = [
         [
             f"[`{name}`](training/results/{name}.json)",
@@ -170,6 +175,69 @@ def make_figures_table(config):
         [header[i] for i in kept], [[r[i] for i in kept] for r in rows]
     )
     return table + format_protocols(results) + format_training(results)
+
+
+def make_translation_table(config):
+    """Returns error, retrieval and realism of translators beside their baselines."""
+    rows, results = [], {}
+    for source, names in TRANSLATIONS.items():
+        found = load_results(config.results, names)
+        results |= found
+        for baseline, title in BASELINES.items() if found else ():
+            metrics = next(iter(found.values()))["metrics"]
+            rows.append([f"{source}: {title}", *format_translation(metrics, baseline)])
+        rows += [
+            [
+                f"{source}: [{names[name]}](training/results/{name}.json)",
+                *format_translation(result["metrics"], "outputs"),
+            ]
+            for name, result in found.items()
+        ]
+    header = ["To Twemoji", "Error", "Top 1", "Top 5", "Kernel distance"]
+    header += ["Taken for Twemoji", "Error after the circle"]
+    table = format_table(header, rows)
+    return table + format_protocols(results) + format_training(results)
+
+
+def format_translation(metrics, subject):
+    """Returns the cells of the outputs, or of a baseline where it has figures."""
+    score = metrics["translation"][subject]
+    cells = [
+        format_interval(score, key, form)
+        for key, form in (
+            ("mean_absolute_error", "{:.3f}"),
+            ("top_1", "{:.1%}"),
+            ("top_5", "{:.1%}"),
+        )
+    ]
+    for metric, form in (("kernel_distance", "{:.2f}"), ("vendor", "{:.1%}")):
+        value = metrics.get(metric, {}).get("a_to_b", {}).get(subject)
+        cells.append("" if value is None else form.format(value))
+    circle = metrics.get("cycle") if subject == "outputs" else None
+    return [*cells, f"{circle['a_to_b']:.3f}" if circle else ""]
+
+
+def format_interval(values, key, form):
+    """Returns a value with its interval."""
+    low, high = (form.format(value) for value in values[f"{key}_interval"])
+    return f"{form.format(values[key])} ({low}–{high})"
+
+
+# File names of results, and their models.
+TRANSLATIONS = {
+    "Noto": {
+        "pix2pix_noto2twemoji": "pix2pix",
+        "cyclegan_noto2twemoji": "CycleGAN",
+        "discogan_noto2twemoji": "DiscoGAN",
+        "cyclegan_without_cycle": "CycleGAN without the cycle",
+    },
+    "Drawing": {"pix2pix_edges2twemoji": "pix2pix"},
+}
+BASELINES = {
+    "input": "unchanged",
+    "nearest_training_pair": "target of the nearest training input",
+    "mean_of_both": "mean of these two",
+}
 
 
 def make_speed_table(config):
@@ -216,16 +284,14 @@ SETTINGS = {
 TABLES = {
     "models": make_models_table,
     "figures": make_figures_table,
+    "translation": make_translation_table,
     "speed": make_speed_table,
 }
 
 
-def load_results(folder):
-    """Returns the results of the presets in their order, then of the classifier."""
-    paths = {
-        name: pathlib.Path(folder) / f"{name}.json"
-        for name in [*presets.table(), "mnist_classifier"]
-    }
+def load_results(folder, names):
+    """Returns those results that there are, in the order of the names."""
+    paths = {name: pathlib.Path(folder) / f"{name}.json" for name in names}
     return {
         name: json.loads(path.read_text("utf-8"))
         for name, path in paths.items()

@@ -36,10 +36,13 @@ class Config:
     max_images: int = flag(0, "use so many images of a split at most; 0 means all")
     learning_rate: float = flag(3e-3, "of AdamW; falls to 0 along a cosine")
     weight_decay: float = flag(1e-3, "of AdamW")
+    dropout: float = flag(0.0, "share of the features that training leaves out")
     log_dir: str = flag("runs/classifier", "folder for the model")
 
 
-def build_classifier(image_shape=(28, 28, 1), num_classes=10, num_features=64):
+def build_classifier(
+    image_shape=(28, 28, 1), num_classes=10, num_features=64, dropout=0.0
+):
     """Returns a model: (batch, *image_shape) in [0, 1] to logits (batch, num_classes).
 
     Its first layers halve the image, to 7 x 7 from 28 and 8 x 8 from 64.
@@ -57,6 +60,7 @@ def build_classifier(image_shape=(28, 28, 1), num_classes=10, num_features=64):
         is_large = outputs.shape[1] > 8
         outputs = block(outputs, filters, kernel_size, strides=2 if is_large else 1)
     outputs = layers.GlobalAveragePooling2D()(outputs)
+    outputs = layers.Dropout(dropout)(outputs)
     features = layers.Dense(num_features, activation="relu", name="features")(outputs)
     # No softmax and no smoothed labels: the metrics read the confidence.
     logits = layers.Dense(num_classes, name="logits")(features)
@@ -66,10 +70,12 @@ def build_classifier(image_shape=(28, 28, 1), num_classes=10, num_features=64):
 def build_augmentation(dataset):
     """Returns a model that changes images a little, in training."""
     if dataset == "emoji_vendors":
-        # How sharp an edge is tells the vendors apart: nothing may be blurred.
-        white = {"fill_mode": "constant", "fill_value": 1.0}
-        shift = layers.RandomTranslation(0.1, 0.1, interpolation="nearest", **white)
-        return keras.Sequential([shift, layers.RandomFlip("horizontal")])
+        # How sharp an edge is tells the vendors apart: nothing may be resampled. What
+        # is missing makes it look everywhere.
+        missing = {"scale": (0.1, 0.4), "fill_value": 1.0, "value_range": (0, 1)}
+        return keras.Sequential(
+            [layers.RandomFlip("horizontal"), layers.RandomErasing(1.0, **missing)]
+        )
     black = {"fill_mode": "constant", "fill_value": 0.0}
     return keras.Sequential(
         [
@@ -92,7 +98,9 @@ def main(config):
         for split in ("train", "validation")
     )
 
-    classifier = build_classifier(images.shape[1:], len(set(labels)))
+    classifier = build_classifier(
+        images.shape[1:], len(set(labels)), dropout=config.dropout
+    )
     augmentation = build_augmentation(config.dataset)
     model = keras.Sequential([keras.Input(images.shape[1:]), augmentation, classifier])
     num_steps = config.epochs * -(-len(images) // config.batch_size)

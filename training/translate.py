@@ -3,9 +3,9 @@
     python training/translate.py runs/pix2pix/best.keras drawing.png emoji.png
     python training/translate.py runs/cyclegan/model.keras photos out --direction b_to_a
 
-Sizes, names and formats stay. Transparent pixels are put on white, colours turned to
-gray for a model of gray images. In a folder, files that cannot be read are named and
-left out.
+Sizes, names and formats stay. Transparent pixels are put on white; gray images become
+colour, or colour gray, for a model that wants it. In a folder, files that cannot be
+read are named and left out.
 
 MODEL is a preset or a .keras file. Loading a file runs what it contains: use files that
 you trust.
@@ -17,6 +17,7 @@ import pathlib
 
 import keras
 import numpy as np
+import PIL.Image
 from script_helpers import make_folder, one_line_errors
 
 from gen_keras import image_grids
@@ -41,6 +42,14 @@ def parse_arguments(arguments=None):
         "--stochastic", action="store_true", default=None, help="pix2pix: keep dropout"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of --stochastic")
+    parser.add_argument(
+        "--max-side",
+        type=int,
+        default=4096,
+        metavar="N",
+        help="refuse images with more pixels a side, which may not fit into the memory "
+        "(default: %(default)s)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -62,16 +71,18 @@ def main(args):
                 f"{type(model).__name__} has no --{min(unknown)}. "
                 f"Received: {options[min(unknown)]}"
             )
-        paths = translate_all(model, args.source, args.target, options)
+        reader = Reader(model, args.max_side)
+        paths = translate_all(reader, args.source, args.target, options)
     return paths
 
 
-def translate_all(model, source, target, options):
+def translate_all(reader, source, target, options):
     """Translates a file or a folder; returns the paths of what was written."""
+    model = reader.model
     source, target = pathlib.Path(source), pathlib.Path(target)
     if not source.is_dir():
         make_folder(target.parent)
-        write(translate(model, read(model, source), options), target)
+        write(translate(model, reader.read(source), options), target)
         print(f"Wrote {target}.")
         return [target]
     files = folders.find_images(source)
@@ -79,7 +90,7 @@ def translate_all(model, source, target, options):
     written, left_out = [], []
     for name in files:
         try:
-            image = read(model, source / name)
+            image = reader.read(source / name)
         except Exception as error:  # Pillow's decoders raise anything.
             left_out.append(f"{name}: {folders.reason_of(error)}")
         else:
@@ -94,11 +105,42 @@ def translate_all(model, source, target, options):
     return written
 
 
-def read(model, path):
-    """Returns an image (1, height, width, channels) in the value range of the model."""
-    low, high = model.value_range
-    pixels = folders.decode(path, None, model.input_channels, "crop")
-    return pixels[None] / np.float32(255) * (high - low) + low
+class Reader:
+    """Reads images as a model wants them.
+
+    Args:
+        model: Translator.
+        max_side: Integer, the most pixels a side.
+    """
+
+    def __init__(self, model, max_side):
+        self.model = model
+        self.max_side = max_side
+        self.has_told = False
+
+    def read(self, path):
+        """Returns an image (1, height, width, channels) in the model's value range."""
+        channels = self.model.input_channels
+        try:
+            with PIL.Image.open(path) as image:
+                size, bands = image.size, image.getbands()
+        except PIL.Image.DecompressionBombError as error:
+            raise ValueError(f"{path} is too large. Shrink it. {error}") from error
+        if max(size) > self.max_side:
+            raise ValueError(
+                f"{path} has {size[0]} x {size[1]} pixels. Shrink it, or raise "
+                f"--max-side if the memory suffices. Received: {self.max_side}"
+            )
+        is_gray = bands in (("L",), ("1",), ("I",), ("F",), ("L", "A"))
+        if is_gray != (channels == 1) and not self.has_told:
+            kinds = ("gray", "colour") if is_gray else ("colour", "gray")
+            print(
+                "Converted from {} to {}: {} and others like it.".format(*kinds, path)
+            )
+            self.has_told = True
+        low, high = self.model.value_range
+        pixels = folders.decode(path, None, channels, "crop")
+        return pixels[None] / np.float32(255) * (high - low) + low
 
 
 def translate(model, images, options):

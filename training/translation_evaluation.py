@@ -46,6 +46,15 @@ class TranslationEvaluation(Evaluation):
         """Direction to translated images in [0, 1], without noise."""
         return {name: self.translate(x, name) for name, (x, _) in self.sides.items()}
 
+    @functools.cached_property
+    def others(self):
+        """As many training (inputs, targets), evenly spaced: a yardstick.
+
+        The first would be of one kind, as the faces among emoji.
+        """
+        spread = np.linspace(0, len(self.train) - 1, len(self.real)).astype(int)
+        return self.train[spread]
+
     def translate(self, images, direction="a_to_b", method="translate", **options):
         """Returns the outputs in [0, 1] of images in [0, 1]."""
         low, high = self.model.value_range
@@ -67,13 +76,13 @@ class TranslationEvaluation(Evaluation):
         others = self.others
         neighbors = metrics.nearest_neighbors(inputs, self.train.inputs)
         unchanged = np.broadcast_to(inputs, targets.shape)
-        looked_up = self.train.targets[neighbors.indices]
+        looked_up = self.train.targets[neighbors.indices[:, 0]]
         figures = {
             "outputs": self.score(self.outputs["a_to_b"], targets),
             "input": self.score(unchanged, targets),
             "nearest_training_pair": self.score(looked_up, targets),
             "mean_of_both": self.score((unchanged + looked_up) / 2, targets),
-            "training_pairs": self.score(self.translate(others.inputs), others.targets),
+            "training_pairs": self.score(self.translate(others[0]), others[1]),
         }
         if self.goes_both_ways:
             figures["b_to_a"] = self.score(self.outputs["b_to_a"], inputs)
@@ -87,8 +96,8 @@ class TranslationEvaluation(Evaluation):
             "of pixels. Intervals: bootstrap over images, 95 %, 10,000 resamples, seed "
             f"{self.config.seed}. input: the input unchanged. nearest_training_pair: "
             "the target of the nearest training input. mean_of_both: the mean of these "
-            f"two images. training_pairs: outputs of the first {len(others):,} "
-            "training inputs, retrieved among as many."
+            f"two images. training_pairs: outputs of {len(targets):,} evenly "
+            "spaced training inputs, retrieved among as many."
             + ("" if self.goes_both_ways else " stochastic: one output with noise."),
             figures,
         )
@@ -137,12 +146,12 @@ class TranslationEvaluation(Evaluation):
                 )
             )
 
-        others = {"a_to_b": self.others.targets, "b_to_a": self.others.inputs}
+        others = dict(zip(("b_to_a", "a_to_b"), self.others, strict=True))
         return (
             f"Kernel distance (the KID's) to {self.num_real} of the other domain, in "
             f"the 64 features of the {NETWORK} classifier, not comparable with "
             "Inception's. input: the images before their translation; training_images: "
-            f"the first {len(self.others):,} of the other domain.",
+            "as many of the other domain, evenly spaced.",
             {
                 direction: {
                     "outputs": measure(self.outputs[direction], real),

@@ -522,6 +522,8 @@ def decode(file, size, channels, resize):
     import PIL.Image
     import PIL.ImageOps
 
+    if channels not in (1, 3, 4):
+        raise ValueError(f"Files have 1, 3 or 4 channels. Received: {channels}")
     path, side = file if isinstance(file, tuple) else (file, None)
     with PIL.Image.open(path) as image:
         _check_pixels(image)

@@ -11,6 +11,7 @@ import keras
 import make_tables
 import numpy as np
 import pytest
+from translation_evaluation import TranslationEvaluation
 
 from gen_keras import callbacks, datasets, models, presets
 
@@ -28,10 +29,12 @@ SUITED = {
     "DCGAN": ["classifier", "frechet_distance", "precision_recall", "neighbors"],
     "VAE": ["bounds"],
     "RBM": ["likelihood"],
+    "Pix2Pix": ["translation", "kernel_distance", "vendor"],
+    "CycleGAN": ["translation", "cycle", "kernel_distance", "vendor"],
 }
 
 
-@pytest.mark.parametrize("preset", [*presets.table(), "mnist_classifier"])
+@pytest.mark.parametrize("preset", [*presets.table(), *evaluate.CLASSIFIERS])
 def test_every_preset_can_be_measured(preset, tmp_path):
     out = tmp_path / "results" / f"{preset}.json"
     config = evaluate.Config(preset=preset, out=str(out), **SMALL)
@@ -107,6 +110,57 @@ def test_samples_of_emoji_are_held_against_emoji(tmp_path):
     # Gray from an untrained generator: no copies, and far from every emoji.
     assert neighbors["copies"] == 0 < neighbors["distinct"] <= 60
     assert neighbors["mean_distance"] > neighbors["real_images"]["mean_distance"] > 1
+
+
+def test_translation_of_generators_that_change_nothing(tmp_path):
+    """Their outputs get the figures of the inputs, and the circle has no error."""
+
+    def unchanged():
+        image = keras.Input((None, None, 3))
+        return keras.Model(image, keras.layers.Identity()(image))
+
+    model = models.CycleGAN(
+        (64, 64, 3),
+        base_filters=2,
+        receptive_field=34,
+        pool_size=0,
+        generator_ab=unchanged(),
+        generator_ba=unchanged(),
+    )
+    path = tmp_path / "model.keras"
+    model.save(path)
+    config = evaluate.Config(
+        model=str(path), dataset="emoji_vendors", split="validation"
+    )
+    figures = evaluate.main(config)["metrics"]
+    assert list(figures) == SUITED["CycleGAN"]
+    translation = figures["translation"]
+    assert translation["outputs"] == translation["input"]
+    error = translation["outputs"]["mean_absolute_error"]
+    low, high = translation["outputs"]["mean_absolute_error_interval"]
+    assert 0.1 < low < error < high < 0.3
+    assert translation["b_to_a"]["mean_absolute_error"] == error
+    assert translation["outputs"]["top_1"] < translation["outputs"]["top_5"] < 1
+    # A mean of two images errs at most by their mean error.
+    others = translation["nearest_training_pair"]["mean_absolute_error"]
+    both = translation["mean_of_both"]["mean_absolute_error"]
+    assert both < (error + others) / 2
+    for direction in ("a_to_b", "b_to_a"):
+        assert abs(figures["cycle"][direction]) < 1e-6
+        for metric in ("kernel_distance", "vendor"):
+            row = figures[metric][direction]
+            assert row["outputs"] == row["input"] != row.get("real_images")
+        distances = figures["kernel_distance"][direction]
+        assert distances["training_images"] < distances["outputs"]
+
+
+def test_baselines_are_the_published_ones():
+    """The table of the data's README, on the test emoji."""
+    evaluation = TranslationEvaluation(None, "emoji_vendors", evaluate.Config())
+    inputs, targets = evaluation.real.inputs, evaluation.real.targets
+    score = evaluation.score(inputs, targets)
+    assert round(score["mean_absolute_error"], 3) == 0.174
+    assert (score["top_1"], score["top_5"]) == (0.315, 0.485)
 
 
 def test_bounds_are_in_order_and_rounding_is_compared(tmp_path):

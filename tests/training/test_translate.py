@@ -90,6 +90,28 @@ def test_a_model_of_gray_images(models, photos, tmp_path):
     assert not np.array_equal(pixels_of(one), pixels_of(three))
 
 
+def test_a_conversion_is_said_once(models, photos, tmp_path, capsys):
+    run(models["gray"], photos, tmp_path / "out")
+    assert capsys.readouterr().out.count("Converted from colour to gray") == 1
+    PIL.Image.new("L", (16, 16)).save(photos / "gray.png")
+    run(models["cyclegan"], photos, tmp_path / "colour")
+    assert capsys.readouterr().out.count("Converted from gray to colour") == 1
+    assert pixels_of(tmp_path / "colour/gray.png").shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("size", [(20000, 1), (20000, 20000)])
+def test_a_huge_image_is_refused(size, models, photos, tmp_path, capsys):
+    PIL.Image.new("1", size).save(photos / "huge.png")
+    with pytest.raises(SystemExit, match="huge.png.*Shrink it"):
+        run(models["cyclegan"], photos / "huge.png", tmp_path / "out.png")
+    run(models["cyclegan"], photos, tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "Left out huge.png" in printed and "Wrote 3 of 5" in printed
+    with pytest.raises(SystemExit, match="--max-side"):
+        flags = ["--max-side", 20]
+        run(models["cyclegan"], photos / "colour.png", tmp_path / "out.png", *flags)
+
+
 @pytest.mark.parametrize(
     ("model", "source", "flags", "words"),
     [
