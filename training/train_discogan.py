@@ -45,6 +45,7 @@ class Config(TranslationConfig):
         "runs/discogan", "folder for checkpoints, TensorBoard, the model"
     )
     learning_rate: float = flag(2e-4, "of Adam, for all networks")
+    num_halvings: int = flag(4, "halvings of the image by a generator (paper: 4 or 5)")
     base_filters: int = flag(64, "filters of the first layer of all networks")
     first_rate: float = flag(0.01, "share of the reconstruction at first")
     rate: float = flag(0.5, "share of the reconstruction from then on")
@@ -63,6 +64,7 @@ def main(config):
             config,
             DiscoGAN,
             image_shape=images.image_shape,
+            num_halvings=config.num_halvings,
             base_filters=config.base_filters,
             first_rate=config.first_rate,
             rate=config.rate,

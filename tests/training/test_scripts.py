@@ -40,7 +40,7 @@ SMALL = {
         "receptive_field": 16,
         "pool_size": 5,
     },
-    "discogan": {"base_filters": 2, "curriculum_iterations": 3},
+    "discogan": {"base_filters": 2, "num_halvings": 1, "curriculum_iterations": 3},
 }
 TRANSLATORS = {
     "pix2pix": "paired_folder",

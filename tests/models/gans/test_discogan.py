@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 A = RNG.uniform(0, 1, (12, 16, 16, 1)).astype("float32")
 B = RNG.uniform(0, 1, (12, 16, 16, 1)).astype("float32")
 make_model = gan_checks.maker(
-    discogan.DiscoGAN, image_shape=(16, 16, 1), num_halvings=2, base_filters=2
+    discogan.DiscoGAN, image_shape=(16, 16, 1), num_halvings=1, base_filters=2
 )
 
 
