@@ -1,8 +1,8 @@
 r"""Trains the small classifiers that the metrics look through.
 
     python training/train_classifier.py
-    python training/train_classifier.py --dataset emoji_vendors --epochs 40 \
-        --batch-size 32
+    python training/train_classifier.py --dataset emoji_vendors --dropout 0.3 \
+        --epochs 40 --batch-size 32
     python training/train_classifier.py --epochs 1 --max-images 1024   # smoke run
 
 `mnist`: which digit; `emoji_vendors`: who drew the emoji, Noto or Twemoji. Each network
@@ -45,7 +45,8 @@ def build_classifier(
 ):
     """Returns a model: (batch, *image_shape) in [0, 1] to logits (batch, num_classes).
 
-    Its first layers halve the image, to 7 x 7 from 28 and 8 x 8 from 64.
+    Its first layers halve the image, to 7 x 7 from 28 and 8 x 8 from 64. Above 32 x 32
+    one more layer looks at all pixels first.
     """
 
     def block(inputs, filters, kernel_size, strides=1):
@@ -56,6 +57,8 @@ def build_classifier(
         return layers.ReLU()(outputs)
 
     images = outputs = keras.Input(image_shape, name="images")
+    if image_shape[0] > 32:
+        outputs = block(outputs, 16, 3)
     for filters, kernel_size in ((32, 5), (48, 3), (64, 3), (64, 3)):
         is_large = outputs.shape[1] > 8
         outputs = block(outputs, filters, kernel_size, strides=2 if is_large else 1)

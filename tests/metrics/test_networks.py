@@ -1,4 +1,4 @@
-"""The shipped networks, on held-out digits."""
+"""The shipped networks, on held-out images."""
 
 import keras
 import numpy as np
@@ -25,6 +25,14 @@ def test_classifier_knows_digits(classifier, validation):
     assert logits.min() < -1 and logits.max() > 1
 
 
+def test_classifier_knows_the_vendors():
+    pairs = datasets.load("emoji_vendors", "validation")
+    network = metrics.load_classifier("emoji_vendors")
+    for vendor, images in enumerate((pairs.inputs, pairs.targets)):
+        guesses = metrics.extract_features(network, images).argmax(axis=1)
+        assert np.mean(guesses == vendor) > 0.93
+
+
 def test_features_are_what_the_logits_are_made_of(classifier, validation):
     network = metrics.load_feature_network("mnist")
     features = metrics.extract_features(network, validation.images[:50])
@@ -49,7 +57,7 @@ def test_batches_do_not_matter(classifier, validation):
 def test_wrong_range_and_wrong_name_are_refused(classifier, validation):
     with pytest.raises(ValueError, match=r"\[0, 1\]. Received: values from -1 to 1"):
         metrics.extract_features(classifier, 2 * validation.images[:5] - 1)
-    with pytest.raises(ValueError, match=r"\['mnist'\]. Received: 'svhn'"):
+    with pytest.raises(ValueError, match=r"\['emoji_vendors', 'mnist'\]. Received"):
         metrics.load_classifier("svhn")
     with pytest.raises(ValueError, match="Received: 'svhn'"):
         metrics.load_feature_network("svhn")

@@ -32,7 +32,8 @@ def build_unet(
     """Returns a model of images in [-1, 1] to images in [-1, 1] of the same size.
 
     Both sides must be multiples of 2**depth. At 256 x 256, depth 8 ends in 1 x 1
-    (section 6.1.1 of the paper).
+    (section 6.1.1 of the paper). Zeros are padded, as in the paper: the borders of a
+    plain image can be seen in the output, up to 2**(depth + 1) - 1 pixels from them.
     """
     filters = [min(base_filters * 2**level, max_filters) for level in range(depth)]
     inputs = x = keras.Input((None, None, input_channels))

@@ -131,6 +131,23 @@ def test_skip_connections_pass_by_the_bottleneck():
     assert (ops.convert_to_numpy(gradient) != 0).any()
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_constant_colour_has_a_border_of_stated_width(depth):
+    unet = pix2pix.build_unet(1, 1, depth, base_filters=4)
+    for weight in unet.trainable_weights:
+        weight.assign(RNG.normal(0, 0.3, weight.shape))
+    width = 2 ** (depth + 1) - 1
+    outputs = ops.convert_to_numpy(unet(np.full((1, 64, 64, 1), 0.3, "float32")))
+    inner = outputs[:, width:-width, width:-width]
+    # A convolution of stride 2 and its inverse leave a pattern of period 2**depth.
+    shifted = inner[:, 2**depth :, 2**depth :]
+    inner = inner[:, : -(2**depth), : -(2**depth)]
+    np.testing.assert_allclose(inner, shifted, atol=1e-4)
+    # And no less: zeros are padded, as in the paper.
+    wider = outputs[:, width - 1 : -width, width - 1 : -width]
+    assert np.abs(wider[:, 0, 0] - wider[:, 2**depth, 2**depth]).max() > 1e-4
+
+
 # Losses
 
 
