@@ -195,7 +195,7 @@ def show_examples(preset, direction, number):
             and stays.
     """
     examples = find_examples(helpers.to_entry(preset, PAGE), direction)
-    tiles = gr.update(visible=bool(examples), value=translation.to_tiles(examples))
+    tiles = translation.show_tiles(examples)
     if number is None:
         return tiles, gr.skip()
     return tiles, store_example(examples[number][1]) if examples else None

@@ -188,7 +188,7 @@ def show_model(preset):
         gr.update(visible=not draws, value=source),
         *results,
         gr.update(visible=draws),
-        gr.update(visible=bool(examples), value=translation.to_tiles(examples)),
+        translation.show_tiles(examples),
         None,
     )
 

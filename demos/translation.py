@@ -87,10 +87,13 @@ def get_example(examples, index):
     return examples[helpers.to_integer(index, "Example", 0, last)][1]
 
 
-def to_tiles(examples):
-    """Returns examples as a gallery takes them."""
-    return helpers.to_gallery(
-        [image for _, image in examples], [name for name, _ in examples], 64
+def show_tiles(examples):
+    """Returns what shows examples in a gallery, none of them chosen."""
+    images, names = [image for _, image in examples], [name for name, _ in examples]
+    return gr.update(
+        value=helpers.to_gallery(images, names, 64),
+        visible=bool(examples),
+        selected_index=None,
     )
 
 

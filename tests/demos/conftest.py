@@ -33,6 +33,15 @@ def make_untrained(name):
         return models.DCGAN((28, 28, 1), base_filters=16, seed=1)
     if name == "dcgan_emoji":
         return models.DCGAN((64, 64, 3), base_filters=16, seed=1)
+    if name.startswith("pix2pix"):
+        channels = 1 if "edges" in name else 3
+        return models.Pix2Pix(
+            (64, 64, 3), channels, receptive_field=34, base_filters=8, seed=1
+        )
+    if name.startswith("cyclegan"):
+        return models.CycleGAN(
+            (64, 64, 3), receptive_field=34, base_filters=8, pool_size=0, seed=1
+        )
     if name == "rbm_mnist":
         return models.RBM((28, 28, 1), seed=1)
     return models.VAE(latent_dim=2 if name == "vae_mnist_2d" else 50, seed=1)
