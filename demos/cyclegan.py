@@ -58,6 +58,8 @@ def read_picture(entry, image, direction, max_side):
             f"Received: {helpers.shorten(direction)}"
         )
     least = translation.MIN_SIDE
+    # The page's menu, and so the API's description, knows numbers as texts.
+    max_side = int(max_side) if str(max_side).isdecimal() else max_side
     max_side = helpers.to_integer(max_side, "Largest side", least, helpers.MAX_SIDE)
     path = helpers.path_of(image, "There is no image yet. Upload or choose one.")
     picture = translation.open_picture(path, entry.input_shape[-1])

@@ -54,6 +54,19 @@ function send() {
   }, Number(options.wait));
 }
 
+function lay() {
+  if (!props.value || props.value === sent) return;
+  sent = props.value;
+  const picture = new Image();
+  picture.onload = () => {
+    clearTimeout(waiting);
+    remember();
+    paper.imageSmoothingEnabled = false;
+    paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  };
+  picture.src = props.value;
+}
+
 function choose(button) {
   tool = button.dataset.tool;
   for (const other of pad.querySelectorAll("[data-tool]"))
@@ -91,15 +104,5 @@ for (const button of pad.querySelectorAll("button"))
   button.addEventListener("click", () =>
     button.dataset.tool ? choose(button) : actions[button.dataset.action]()
   );
-watch("value", () => {
-  if (!props.value || props.value === sent) return;
-  sent = props.value;
-  const picture = new Image();
-  picture.onload = () => {
-    clearTimeout(waiting);
-    remember();
-    paper.imageSmoothingEnabled = false;
-    paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  };
-  picture.src = props.value;
-});
+watch("value", lay);
+lay(); // A value may be there before the sheet is.

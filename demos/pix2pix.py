@@ -35,8 +35,8 @@ def pix2pix(preset, image, seed=0):
         seed: Whole number from 0 to 2147483647, of the variants' noise.
 
     Returns:
-        The translation, each pixel enlarged to a square; four variants, drawn with
-        dropout; and a pair to compare, the input and the translation.
+        The translation, each pixel enlarged to a square; a pair to compare, the input
+        and the translation; and four variants, drawn with dropout.
     """
     entry = helpers.to_entry(preset, PAGE)
     seed = helpers.to_integer(seed, "Seed", 0, helpers.MAX_SEED)
@@ -196,7 +196,7 @@ def show_model(preset):
 def show(entry, pixels):
     """Returns sheet, source, translation and pair for uint8 pixels of a source."""
     source = helpers.enlarge(pixels, SIDE)
-    sheet = drawing_pad.write(source) if takes_drawings(entry) else gr.skip()
+    sheet = drawing_pad.write(source) if takes_drawings(entry) else ""
     return sheet, helpers.store_picture(source), *translate(entry, pixels)
 
 
