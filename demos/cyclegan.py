@@ -58,7 +58,7 @@ def read_picture(entry, image, direction, max_side):
             f"Received: {helpers.shorten(direction)}"
         )
     least = translation.MIN_SIDE
-    # The page's menu, and so the API's description, knows numbers as texts.
+    # The page's buttons, and so the API's description, knows numbers as texts.
     max_side = int(max_side) if str(max_side).isdecimal() else max_side
     max_side = helpers.to_integer(max_side, "Largest side", least, helpers.MAX_SIDE)
     path = helpers.path_of(image, "There is no image yet. Upload or choose one.")
@@ -244,12 +244,11 @@ def build():
                 image = translation.upload(
                     "Or upload a picture (up to 5 MB, 2048×2048)"
                 )
-                max_side = gr.Dropdown(
+                max_side = gr.Radio(
                     list_sides(first) if first else [],
                     value=list_sides(first)[0][1] if first else None,
                     label="Largest side, pixels",
                     info="Larger pictures take longer, 2048 pixels some minutes.",
-                    filterable=False,
                 )
                 button = gr.Button("Translate", variant="primary", size="lg")
             with gr.Column(scale=9, min_width=320):
@@ -293,7 +292,7 @@ def build():
             "inputs": preset,
             "outputs": [direction, max_side, examples, image, number],
         } | private
-        preset.input(**showing).success(**again)
+        preset.change(**showing).success(**again)
         direction.input(
             show_examples, [preset, direction, number], [examples, image], **private
         ).success(**again)

@@ -344,7 +344,7 @@ def build():
             "inputs": preset,
             "outputs": [pad, source, *results, edge_controls, examples, upload],
         } | private
-        preset.input(**showing).success(**varying)
+        preset.change(**showing).success(**varying)
         if choices:
             page.load(**showing).success(**varying)
     return page

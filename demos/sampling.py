@@ -444,7 +444,8 @@ def build():
             "outputs": controls,
             "show_progress": "hidden",
         } | helpers.PRIVATE
-        preset.input(**showing).success(**again)
+        # `input` comes twice of a mouse, and never of the keyboard.
+        preset.change(**showing).success(**again)
         if choices:
             page.load(**showing).then(**again)
 

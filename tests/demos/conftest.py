@@ -118,6 +118,41 @@ def client(server):
     return gradio_client.Client(server.url, verbose=False, download_files=folder)
 
 
+@pytest.fixture
+def offer(tmp_path):
+    """Returns a function that offers a model, as `--model` does."""
+    import gradio_helpers as helpers
+    import latent_space
+
+    before = dict(helpers.entries())
+
+    def offer(model, dataset=None):
+        path = tmp_path / "mine.keras"
+        model.save(path)
+        helpers.add_model(path, dataset)
+        latent_space.draw_plane.cache_clear()
+        return helpers.entries()["own"]
+
+    yield offer
+    helpers.entries().clear()
+    helpers.entries().update(before)
+    latent_space.draw_plane.cache_clear()
+
+
+def read(path):
+    """Returns the pixels of an image file."""
+    return np.asarray(Image.open(path))
+
+
+def complaint(client, api_name, *args):
+    """Returns the message of a call that is refused."""
+    import gradio_client
+
+    with pytest.raises(gradio_client.exceptions.AppError) as error:
+        client.predict(*args, api_name=api_name)
+    return str(error.value)
+
+
 # Browser -----------------------------------------------------------------------------
 
 

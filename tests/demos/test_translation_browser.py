@@ -196,8 +196,7 @@ def test_a_circle_there_and_back(visit, tmp_path):
     page.locator("input[type=file]").set_input_files(save_photo(tmp_path / "p.png"))
     wait_for_picture(page, before)
     page.get_by_text("at 64×48 pixels").wait_for()
-    page.get_by_role("combobox", name="Largest side").click()
-    page.get_by_role("option", name="128").click()
+    page.get_by_role("radio", name="128").check()
     page.get_by_text("at 120×90 pixels").wait_for()
 
 
@@ -207,8 +206,7 @@ def test_a_photo_has_a_progress_bar(visit, tmp_path):
     Image.new("RGB", (600, 600), (90, 160, 70)).save(tmp_path / "p.png")
     page.locator("input[type=file]").set_input_files(tmp_path / "p.png")
     page.get_by_text("at 64×64 pixels").wait_for()
-    page.get_by_role("combobox", name="Largest side").click()
-    page.get_by_role("option", name="512").click()
+    page.get_by_role("radio", name="512").check()
     page.locator(".progress-bar, .progress-level").first.wait_for()
     page.get_by_text("at 512×512 pixels").wait_for()
 
@@ -220,3 +218,13 @@ def test_a_broken_file_is_explained(visit, tmp_path):
     page.locator("input[type=file]").set_input_files(tmp_path / "broken.png")
     page.get_by_text("could not be read as an image").wait_for()
     assert source(page, "#translation img") == first
+
+
+def test_the_keyboard_chooses_a_model(visit):
+    page = visit("/pix2pix")
+    first = wait_for_picture(page)
+    page.get_by_role("combobox", name="Model").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    wait_for_picture(page, first)
+    sync_api.expect(page.locator("#pad canvas")).to_be_hidden()
