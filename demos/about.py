@@ -51,7 +51,7 @@ MODELS = (
         "Generative adversarial networks",
         "From image to image, learned from pairs: a discriminator that sees the input, "
         "too, and an L1 loss.",
-        "",
+        "pix2pix",
         "Isola, Zhu, Zhou, Efros, 2017",
         "https://arxiv.org/abs/1611.07004",
         "Generative adversarial networks: conditional GANs, image translation",
@@ -63,7 +63,7 @@ MODELS = (
         "Generative adversarial networks",
         "From image to image, learned without pairs: there and back again must give "
         "the same image.",
-        "",
+        "CycleGAN",
         "Zhu, Park, Isola, Efros, 2017",
         "https://arxiv.org/abs/1703.10593",
         "Generative adversarial networks: unpaired image translation",
@@ -379,6 +379,8 @@ FIGURES = (
 DATA = {
     "mnist": "MNIST, 55,000 handwritten digits",
     "emoji": "Twemoji, 1,286 emoji on white",
+    "emoji_edges": "1,286 pairs of a pen drawing and its Twemoji",
+    "emoji_vendors": "1,286 emoji, each by Noto and by Twemoji",
 }
 
 

@@ -12,24 +12,34 @@ import gradio_helpers as helpers
 def build():
     """Returns the app of all pages."""
     import about  # After `add_model`: the pages show what there is to choose.
+    import cyclegan
     import latent_space
+    import pix2pix
     import sampling
 
-    pages = [sampling.demo, latent_space.demo, about.demo]
+    modules = [sampling, latent_space, pix2pix, cyclegan, about]
+    pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
 
 
 def warm_up():
     """Does once, in the background, what would make the first visitors wait."""
+    import cyclegan
     import latent_space
+    import pix2pix
     import sampling
 
+    first = {
+        "Sampling": sampling.sample,
+        "pix2pix": pix2pix.warm_up,
+        "CycleGAN": cyclegan.warm_up,
+    }
     for entry in helpers.entries().values():
         with _reported(entry.title):
-            sampling.sample(entry.name)
+            first[entry.page](entry.name)
             if entry is latent_space.find_entry():
                 latent_space.draw_plane()
-    for entry in helpers.entries().values():
+    for entry in helpers.entries_of("Sampling").values():
         if entry.dataset:
             with _reported(entry.dataset):
                 helpers.training_images(entry.dataset, entry.image_shape)

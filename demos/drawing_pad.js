@@ -1,13 +1,24 @@
-// A sheet of paper to draw a digit on: pen, finger or mouse. Each stroke sends the
-// picture as a data URL. Gradio's own editor needs WebGL and a choice of tools first.
-const canvas = element.querySelector("canvas");
-const pen = canvas.getContext("2d");
+// A sheet of paper to draw on: pen, finger or mouse. Each stroke sends the picture as a
+// data URL; one that comes from the server is laid on the paper, to be drawn on.
+// Gradio's own editor needs WebGL and a choice of tools first.
+const pad = element.querySelector(".pad");
+const canvas = pad.querySelector("canvas");
+const paper = canvas.getContext("2d", { willReadFrequently: true });
+const options = pad.dataset;
+const steps = []; // What was on the paper before each change, for "Undo".
+let tool = "pen";
 let last = null;
 let waiting = null;
+let sent = "";
 
-function clear() {
-  pen.fillStyle = "white";
-  pen.fillRect(0, 0, canvas.width, canvas.height);
+function blank() {
+  paper.fillStyle = "white";
+  paper.fillRect(0, 0, canvas.width, canvas.height);
+}
+
+function remember() {
+  steps.push(paper.getImageData(0, 0, canvas.width, canvas.height));
+  if (steps.length > 30) steps.shift();
 }
 
 function position(event) {
@@ -19,36 +30,79 @@ function position(event) {
 function draw(event) {
   if (!last) return;
   const next = position(event);
-  pen.lineWidth = 22;
-  pen.lineCap = pen.lineJoin = "round";
-  pen.strokeStyle = "black";
-  pen.beginPath();
-  pen.moveTo(...last);
-  pen.lineTo(...next);
-  pen.stroke();
+  paper.lineWidth = options[tool];
+  paper.lineCap = paper.lineJoin = "round";
+  paper.strokeStyle = tool === "pen" ? "black" : "white";
+  paper.beginPath();
+  paper.moveTo(...last);
+  paper.lineTo(...next);
+  paper.stroke();
   last = next;
 }
 
-function send() {
+function lift() {
   if (!last) return;
   last = null;
-  clearTimeout(waiting); // A 4 or a 5 has two strokes: wait for the second.
-  waiting = setTimeout(() => {
-    props.value = canvas.toDataURL("image/png");
-    trigger("input");
-  }, 400);
+  send();
 }
 
-clear();
+function send() {
+  clearTimeout(waiting); // The next stroke may follow at once.
+  waiting = setTimeout(() => {
+    props.value = sent = canvas.toDataURL("image/png");
+    trigger("input");
+  }, Number(options.wait));
+}
+
+function lay() {
+  if (!props.value || props.value === sent) return;
+  sent = props.value;
+  const picture = new Image();
+  picture.onload = () => {
+    clearTimeout(waiting);
+    remember();
+    paper.imageSmoothingEnabled = false;
+    paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  };
+  picture.src = props.value;
+}
+
+function choose(button) {
+  tool = button.dataset.tool;
+  for (const other of pad.querySelectorAll("[data-tool]"))
+    other.setAttribute("aria-pressed", other === button);
+}
+
+const actions = {
+  undo() {
+    if (!steps.length) return;
+    paper.putImageData(steps.pop(), 0, 0);
+    send();
+  },
+  clear() {
+    clearTimeout(waiting);
+    remember();
+    blank();
+    props.value = sent = "";
+    trigger("clear");
+  },
+};
+
+blank();
 canvas.addEventListener("pointerdown", (event) => {
+  if (event.button) return;
   canvas.setPointerCapture(event.pointerId);
+  clearTimeout(waiting);
+  remember();
   last = position(event);
   draw(event);
 });
 canvas.addEventListener("pointermove", draw);
-canvas.addEventListener("pointerup", send);
-canvas.addEventListener("pointercancel", send);
-element.querySelector("button").addEventListener("click", () => {
-  clearTimeout(waiting);
-  clear();
-});
+canvas.addEventListener("pointerup", lift);
+canvas.addEventListener("pointercancel", lift);
+for (const button of pad.querySelectorAll("button"))
+  button.addEventListener("click", () =>
+    button.dataset.tool ? choose(button) : actions[button.dataset.action]()
+  );
+watch("value", lay);
+lay(); // A value may be there before the sheet is.

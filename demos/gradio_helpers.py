@@ -35,10 +35,11 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from gradio.utils import get_upload_folder  # noqa: E402
 from keras import ops  # noqa: E402
-from PIL import Image, ImageOps  # noqa: E402
+from PIL import Image  # noqa: E402
 
-from gen_keras import datasets, image_grids, presets  # noqa: E402
-from gen_keras.models.base import GenerativeModel  # noqa: E402
+from gen_keras import datasets, image_grids, models, presets  # noqa: E402
+from gen_keras.datasets import folders  # noqa: E402
+from gen_keras.models.base import GenerativeModel, Translator  # noqa: E402
 
 MAX_IMAGES = 64
 MAX_SEED = 2**31 - 1
@@ -56,7 +57,15 @@ MODEL_EVENT = {
     "preprocess": False,
 }
 PRIVATE = {"api_visibility": "private"}
-PAGES = {"Sampling": "/", "Latent space": "/latent-space", "About": "/about"}
+# Events that only move values on the page.
+QUIET = {"show_progress": "hidden", "queue": False} | PRIVATE
+PAGES = {
+    "Sampling": "/",
+    "Latent space": "/latent-space",
+    "pix2pix": "/pix2pix",
+    "CycleGAN": "/cyclegan",
+    "About": "/about",
+}
 
 # Models -----------------------------------------------------------------------------
 
@@ -72,6 +81,7 @@ class Entry:
         model_class: String, "DCGAN".
         config: Dict, the arguments of the model, read without loading it.
         dataset: String or `None`, the name of its training data.
+        page: String in `PAGES`, where it is offered.
     """
 
     name: str
@@ -80,6 +90,7 @@ class Entry:
     model_class: str
     config: dict
     dataset: str | None
+    page: str = "Sampling"
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
     @functools.cached_property
@@ -92,6 +103,12 @@ class Entry:
         """Height, width and channels, or `None`."""
         shape = self.config.get("image_shape") or self.config.get("visible_shape")
         return tuple(shape) if shape else None
+
+    @property
+    def input_shape(self):
+        """Height, width and channels of what a translator takes."""
+        height, width, channels = self.image_shape
+        return height, width, self.config.get("input_channels") or channels
 
     @property
     def options(self):
@@ -215,7 +232,15 @@ def read_entry(path, name=None, dataset=None):
         model_class=saved["class_name"],
         config=saved["config"],
         dataset=row.get("dataset", dataset),
+        page=page_of(model_class),
     )
+
+
+def page_of(model_class):
+    """Returns the name of the page that offers models of a class."""
+    if not issubclass(model_class, Translator):
+        return "Sampling"
+    return "CycleGAN" if hasattr(model_class, "reconstruct") else "pix2pix"
 
 
 def add_model(path, dataset=None):
@@ -224,7 +249,8 @@ def add_model(path, dataset=None):
     Args:
         path: Path of a `.keras` file. It is loaded, so it must be one you trust.
         dataset: String or `None`, its training data as for `datasets.load`. By
-            default the shipped data of its image shape.
+            default the shipped data of its image shape; a translator needs them only
+            for examples.
 
     Raises:
         ValueError: If there is no such file, or its model draws no images.
@@ -235,11 +261,28 @@ def add_model(path, dataset=None):
             "The model must draw images (height, width, channels). "
             f"Received: {path} (it draws {entry.image_shape})"
         )
-    by_shape = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
-    entry.dataset = dataset or by_shape.get(entry.image_shape)
+    entry.dataset = dataset or _shipped_dataset(entry)
     others = {name: e for name, e in entries().items() if name != "own"}
     entries().clear()
     entries().update({"own": entry} | others)
+
+
+def _shipped_dataset(entry):
+    if entry.page == "Sampling":
+        by_shape = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
+        return by_shape.get(entry.image_shape)
+    by_channels = {1: "emoji_edges", 3: "emoji_vendors"}
+    return by_channels.get(entry.input_shape[-1])
+
+
+def entries_of(page):
+    """Returns a dict of the models that a page offers: name to `Entry`."""
+    return {name: entry for name, entry in entries().items() if entry.page == page}
+
+
+def choices_of(page):
+    """Returns the models of a page as a menu takes them: (title, name) of each."""
+    return [(entry.title, name) for name, entry in entries_of(page).items()]
 
 
 @functools.cache
@@ -252,14 +295,19 @@ def entries():
     }
 
 
-def missing_presets():
-    """Returns the names of the presets whose file is not there."""
-    return [name for name in presets.table() if not presets.path(name).is_file()]
+def missing_presets(page="Sampling"):
+    """Returns the names of the presets of a page whose file is not there."""
+    return [
+        name
+        for name, row in presets.table().items()
+        if page_of(getattr(models, row["model"])) == page
+        and not presets.path(name).is_file()
+    ]
 
 
-def missing_note():
+def missing_note(page="Sampling"):
     """Returns a sentence about presets whose file is not there, or ""."""
-    names = missing_presets()
+    names = missing_presets(page)
     if not names:
         return ""
     which = ", ".join(f"`{name}`" for name in names)
@@ -403,13 +451,14 @@ def to_rows(numbers, what):
     return [to_integer(i, f"{what}: the sample", 1, MAX_IMAGES) - 1 for i in numbers]
 
 
-def to_entry(name):
-    """Returns the `Entry` called `name`, or raises an error for the page."""
-    if isinstance(name, str) and name in entries():
-        return entries()[name]
-    if isinstance(name, str) and name in missing_presets():
+def to_entry(name, page="Sampling"):
+    """Returns the `Entry` of a page called `name`, or raises an error for the page."""
+    offered = entries_of(page)
+    if isinstance(name, str) and name in offered:
+        return offered[name]
+    if isinstance(name, str) and name in missing_presets(page):
         raise complain(f"The file gen_keras/presets/{name}.keras is not there.")
-    names = ", ".join(entries()) or "none is at hand"
+    names = ", ".join(offered) or "none is at hand"
     raise complain(f"The model must be one of: {names}. Received: {shorten(name)}")
 
 
@@ -460,8 +509,14 @@ def enlarge(image, size=96):
 
 
 def to_picture(image, size=96):
-    """Returns the path of a PNG file of a uint8 image, enlarged by `enlarge`."""
-    return store_picture(enlarge(image, size))
+    """Returns the path of a PNG file of a uint8 image, enlarged by `enlarge`.
+
+    The style sheet smooths "photo.png", which is larger than `size`, where it is shown
+    smaller; of any other picture it shows the pixels as squares.
+    """
+    is_photo = max(image.shape[:2]) > size
+    name = "photo.png" if is_photo else "image.png"
+    return store_picture(enlarge(image, size), name)
 
 
 def to_gallery(images, captions, size=96):
@@ -470,11 +525,11 @@ def to_gallery(images, captions, size=96):
     return list(zip(pictures, captions, strict=True))
 
 
-def store_picture(picture):
+def store_picture(picture, name="image.png"):
     """Returns the path of a PNG file of a `PIL.Image`."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    return store(buffer.getvalue(), "image.png")
+    return store(buffer.getvalue(), name)
 
 
 def store(data, name):
@@ -503,29 +558,51 @@ def encode_gif(frames, size=256, seconds=0.08):
     return store(buffer.getvalue(), "walk.gif")
 
 
-def open_upload(file):
-    """Returns an upright, opaque `PIL.Image` in gray from an uploaded file.
+def path_of(payload, what):
+    """Returns the path of a file that was sent, or raises an error for the page.
+
+    Args:
+        payload: What an event gets for a file, a dict.
+        what: String, a sentence: what is needed.
+    """
+    path = payload.get("path") if isinstance(payload, dict) else None
+    if not path:
+        raise complain(what)
+    return path
+
+
+def open_upload(file, channels=1, announce=False):
+    """Returns an upright, opaque `PIL.Image` from an uploaded file.
 
     Args:
         file: Path, or a binary file object.
+        channels: Integer, 1 (gray) or 3.
+        announce: Boolean, whether to say that a gray image became one of colours.
 
     Raises:
         gr.Error: If it is no image, or larger than allowed.
     """
     try:
         with Image.open(file) as image:
-            if max(image.size) > MAX_SIDE:
-                raise complain(
-                    f"The image must be at most {MAX_SIDE}×{MAX_SIDE} pixels. "
-                    f"Received: {image.width}×{image.height}"
-                )
-            image = ImageOps.exif_transpose(image).convert("RGBA")
+            size, is_gray = image.size, image.mode in ("1", "L", "LA", "I;16", "I", "F")
+        if max(size) > MAX_SIDE:
+            raise _too_large("{}×{}".format(*size))
+        pixels = folders.decode(file, None, channels, "crop")
     except gr.Error:
         raise
+    except Image.DecompressionBombError as error:  # Before its size can be asked.
+        raise _too_large("far more") from error
     except Exception as error:
         raise complain("The file could not be read as an image.") from error
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("L")
+    if announce and is_gray and channels == 3:
+        gr.Info("The image is gray. It was turned to three channels.")
+    return image_grids.to_pil(pixels)
+
+
+def _too_large(received):
+    return complain(
+        f"The image must be at most {MAX_SIDE}×{MAX_SIDE} pixels. Received: {received}"
+    )
 
 
 # Look -------------------------------------------------------------------------------

@@ -1,12 +1,10 @@
 """Latent space: all that a VAE with two latents can draw, as one picture."""
 
-import base64
 import functools
-import io
 import math
-import pathlib
 import statistics
 
+import drawing_pad
 import gradio as gr
 import gradio_helpers as helpers
 import numpy as np
@@ -21,13 +19,6 @@ SCALE = 2  # Pixels of the picture for each pixel of an image.
 LIMIT = 3.0  # 99.7 % of each latent's prior lies between -3 and 3.
 NORMAL = statistics.NormalDist()
 DIGIT_SHAPE = (28, 28, 1)
-MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
-DRAWING_PAD = """
-<div class="pad"><div class="pad-head"><span>Draw a digit</span>
-<button type="button">Clear</button></div>
-<canvas width="280" height="280" role="img"
- aria-label="Paper to draw a digit on, with a mouse, a pen or a finger"></canvas></div>
-"""
 
 # The plane --------------------------------------------------------------------------
 # A place on the picture is the cumulative probability of the latents there: equal
@@ -128,9 +119,7 @@ def encode(image):
         with the point marked; the latents, as text.
     """
     to_entry()
-    path = image.get("path") if isinstance(image, dict) else None
-    if not path:
-        raise helpers.complain("An image of a digit is needed.")
+    path = helpers.path_of(image, "An image of a digit is needed.")
     return place(normalize_digit(helpers.open_upload(path)))
 
 
@@ -230,11 +219,7 @@ def click_plane(event: gr.SelectData):
 @helpers.guarded
 def place_drawing(drawing):
     """Returns the outputs of `encode` for what was drawn, a data URL."""
-    try:
-        data = base64.b64decode(drawing[:MAX_DRAWING].split(",")[1])
-    except (TypeError, ValueError, IndexError) as error:
-        raise helpers.complain("The drawing could not be read.") from error
-    return place(normalize_digit(helpers.open_upload(io.BytesIO(data))))
+    return place(normalize_digit(drawing_pad.read(drawing)))
 
 
 @helpers.guarded
@@ -339,11 +324,10 @@ def build_point():
 
 def build_digit():
     """Adds the tools that encode a digit; returns their parts by name."""
-    pad = gr.HTML(
-        html_template=DRAWING_PAD,
-        js_on_load=(pathlib.Path(__file__).parent / "drawing_pad.js").read_text(),
+    pad = drawing_pad.build(
+        "Draw a digit",
+        "Paper to draw a digit on, with a mouse, a pen or a finger",
         elem_id="pad",
-        elem_classes="bare",
     )
     text = gr.Markdown(elem_classes="verdict", elem_id="landing")
     with gr.Row(elem_classes="pair"):

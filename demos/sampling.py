@@ -13,8 +13,6 @@ DEFAULT_STEPS = 200  # More look no better: the chains go on from those of train
 MAX_STEPS = 2000
 MAX_FRAMES = 32
 TOOLS = ("walk", "arithmetic", "nearest")
-# Events that only move values on the page.
-QUIET = {"show_progress": "hidden", "queue": False} | helpers.PRIVATE
 
 # API --------------------------------------------------------------------------------
 
@@ -335,7 +333,7 @@ def toggle(group, index):
 
 def build():
     """Returns the page."""
-    choices = [(entry.title, name) for name, entry in helpers.entries().items()]
+    choices = helpers.choices_of("Sampling")
     with gr.Blocks(title="Sampling") as page:
         helpers.title(
             "Sampling",
@@ -409,7 +407,7 @@ def build():
         for tab, name in zip(
             (walk_tab, arithmetic_tab, nearest_tab), TOOLS, strict=True
         ):
-            tab.select(functools.partial(str, name), None, tool, **QUIET)
+            tab.select(functools.partial(str, name), None, tool, **helpers.QUIET)
 
         settings = [preset, num_images, seed, strength, gibbs_steps]
         results = [*walk["results"], sums["result"], *near["results"]]
@@ -446,7 +444,8 @@ def build():
             "outputs": controls,
             "show_progress": "hidden",
         } | helpers.PRIVATE
-        preset.input(**showing).success(**again)
+        # `input` comes twice of a mouse, and never of the keyboard.
+        preset.change(**showing).success(**again)
         if choices:
             page.load(**showing).then(**again)
 
@@ -454,7 +453,7 @@ def build():
             click_sample,
             [tool, sums["role"], next_end, *sums["groups"]],
             [walk["start"], walk["end"], next_end, *sums["groups"], near["index"]],
-            **QUIET,
+            **helpers.QUIET,
         ).then(
             answer_click,
             [

@@ -227,7 +227,7 @@ def smoke(manifest, slug, root=ROOT, timeout=180):
         out = build(manifest, slug, pathlib.Path(folder) / "space", root)
         space = find_space(manifest, slug)
         with running(out, space["app_file"], timeout) as url:
-            return call(url, space["smoke"])
+            return call(url, space["smoke"], out)
 
 
 class running:
@@ -299,12 +299,25 @@ class running:
         return "".join(self.log.readlines()[-20:])
 
 
-def call(url, request):
-    """Returns a sentence on the answer to one call of the API."""
+def call(url, request, folder=ROOT):
+    """Returns a sentence on the answer to one call of the API.
+
+    Args:
+        url: String, the address of the app.
+        request: Dict, the `smoke` of a Space. Among its `args`, a table `file` stands
+            for a file to send.
+        folder: Path, where these files are.
+    """
     import gradio_client
 
     client = gradio_client.Client(url, verbose=False)
-    answer = client.predict(*request.get("args", ()), api_name=request["api_name"])
+    args = [
+        gradio_client.handle_file(folder / arg["file"])
+        if isinstance(arg, dict)
+        else arg
+        for arg in request.get("args", ())
+    ]
+    answer = client.predict(*args, api_name=request["api_name"])
     if not answer:
         raise SpaceError(f"{request['api_name']} gave an empty answer: {answer!r}")
     return f"{request['api_name']} answered with {len(answer)} items."

@@ -4,29 +4,48 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras import presets
-from gen_keras.models import DCGAN, RBM, VAE
-from gen_keras.models.base import GenerativeModel
+from gen_keras import datasets, models, presets
+from gen_keras.models import DCGAN, VAE
+from gen_keras.models.base import GenerativeModel, Translator
 
 # Images, written on TensorFlow by `python -m tests.test_presets`.
 HERE = pathlib.Path(__file__).parent
 REFERENCES = ("dcgan_mnist", "vae_mnist_2d")
 REFERENCE = str(HERE / "reference_{}.npz")
 
-MODELS = {model.__name__: model for model in (DCGAN, RBM, VAE)}
+
+def model_of(name):
+    """Returns the class of a preset."""
+    return getattr(models, presets.table()[name]["model"])
 
 
-@pytest.mark.parametrize("name", presets.table())
+SAMPLERS = [x for x in presets.table() if not issubclass(model_of(x), Translator)]
+TRANSLATORS = [x for x in presets.table() if issubclass(model_of(x), Translator)]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_preset_loads_and_samples(name):
-    row = presets.table()[name]
-    model = MODELS[row["model"]].from_preset(name)
+    model = model_of(name).from_preset(name)
     assert not model.compiled
-    options = {"gibbs_steps": 20} if row["model"] == "RBM" else {}
+    options = {"gibbs_steps": 20} if isinstance(model, models.RBM) else {}
     samples = ops.convert_to_numpy(model.sample(8, seed=0, **options))
     low, high = model.value_range
     assert low <= samples.min() < samples.max() <= high
     # Eight samples are not one: the mean distance of pixels is far from zero.
     assert abs(samples[1:] - samples[:-1]).mean() > 0.02 * (high - low)
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_preset_loads_and_translates(name):
+    model = model_of(name).from_preset(name)
+    assert not model.compiled
+    data = datasets.load(presets.table()[name]["dataset"], "validation", (-1, 1))
+    inputs, _ = data[:4]
+    assert inputs.shape[1:] == (*model.image_shape[:2], model.input_channels)
+    outputs = ops.convert_to_numpy(model.translate(inputs))
+    assert outputs.shape == (4, *model.image_shape)
+    assert -1 <= outputs.min() < outputs.max() <= 1
+    assert abs(outputs[1:] - outputs[:-1]).mean() > 1e-3
 
 
 def test_presets_are_small():

@@ -197,9 +197,15 @@ def benchmark_app(num_blocks, quick):
     import gradio_client
     import httpx
 
-    from gen_keras import presets
+    from gen_keras import models, presets
+    from gen_keras.models.base import Translator
 
-    names = [name for name in presets.table() if presets.path(name).exists()]
+    names = [
+        name
+        for name, row in presets.table().items()
+        if presets.path(name).exists()
+        and not issubclass(getattr(models, row["model"]), Translator)
+    ]
     num_requests = 5 if quick else 100
     with App() as app, httpx.Client() as browser:
         # gradio_client would open a connection for each file.

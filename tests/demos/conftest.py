@@ -1,16 +1,30 @@
-"""One running app for all tests of the demos: a Space, built and started."""
+"""One running app for all tests of the demos, and a browser to look at it."""
 
+import io
 import os
 import pathlib
 import shutil
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "demos"))  # Pages import each other by plain names.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT = 60_000  # Milliseconds; the machine may be busy.
 MARK = "Shown by the copy under test."
 UNTRAINED = """
 [{}]
@@ -33,6 +47,15 @@ def make_untrained(name):
         return models.DCGAN((28, 28, 1), base_filters=16, seed=1)
     if name == "dcgan_emoji":
         return models.DCGAN((64, 64, 3), base_filters=16, seed=1)
+    if name.startswith("pix2pix"):
+        channels = 1 if "edges" in name else 3
+        return models.Pix2Pix(
+            (64, 64, 3), channels, receptive_field=34, base_filters=8, seed=1
+        )
+    if name.startswith("cyclegan"):
+        return models.CycleGAN(
+            (64, 64, 3), receptive_field=34, base_filters=8, pool_size=0, seed=1
+        )
     if name == "rbm_mnist":
         return models.RBM((28, 28, 1), seed=1)
     return models.VAE(latent_dim=2 if name == "vae_mnist_2d" else 50, seed=1)
@@ -93,3 +116,113 @@ def client(server):
 
     folder = os.environ["GRADIO_TEMP_DIR"]
     return gradio_client.Client(server.url, verbose=False, download_files=folder)
+
+
+@pytest.fixture
+def offer(tmp_path):
+    """Returns a function that offers a model, as `--model` does."""
+    import gradio_helpers as helpers
+    import latent_space
+
+    before = dict(helpers.entries())
+
+    def offer(model, dataset=None):
+        path = tmp_path / "mine.keras"
+        model.save(path)
+        helpers.add_model(path, dataset)
+        latent_space.draw_plane.cache_clear()
+        return helpers.entries()["own"]
+
+    yield offer
+    helpers.entries().clear()
+    helpers.entries().update(before)
+    latent_space.draw_plane.cache_clear()
+
+
+def read(path):
+    """Returns the pixels of an image file."""
+    return np.asarray(Image.open(path))
+
+
+def complaint(client, api_name, *args):
+    """Returns the message of a call that is refused."""
+    import gradio_client
+
+    with pytest.raises(gradio_client.exceptions.AppError) as error:
+        client.predict(*args, api_name=api_name)
+    return str(error.value)
+
+
+# Browser -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser; its tests are skipped if there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        path = path or playwright.chromium.executable_path
+        if not pathlib.Path(path).is_file():
+            pytest.skip("no Chromium: install Debian's `chromium`, or set CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=SIZES)
+def visit(request, browser, server):
+    """Returns a function that opens a page; checks what all pages promise."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=width < 500
+    )
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    errors, foreign = [], []
+    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    ours = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+    page.on("request", lambda r: r.url.startswith(ours) or foreign.append(r.url))
+
+    def visit(path):
+        page.goto(f"{server.url}{path}")
+        page.wait_for_selector("h1")
+        return page
+
+    yield visit
+    overflow = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert errors == []
+    assert foreign == []
+    assert overflow <= width
+
+
+def see(page, selector):
+    """Returns the pixels of an element once its pictures are loaded."""
+    page.wait_for_function(
+        """selector => {
+          const images = [...document.querySelectorAll(selector + ' img')];
+          images.forEach(image => image.scrollIntoView({block: 'nearest'}));
+          return images.length && images.every(i => i.complete && i.naturalWidth);
+        }""",
+        arg=selector,
+    )
+    png = page.locator(selector).first.screenshot()
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"), "float32")
+
+
+def choose(page, title):
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name=title, exact=True).click()
+
+
+def source(page, selector):
+    return page.locator(selector).first.get_attribute("src")
+
+
+def wait_for_change(page, selector, before):
+    page.wait_for_function(
+        "([selector, before]) => document.querySelector(selector)?.src !== before",
+        arg=[selector, before],
+    )

@@ -1,4 +1,4 @@
-"""The six calls of the demos: what they answer, and what they say to nonsense."""
+"""The nine calls of the demos: what they answer, and what they say to nonsense."""
 
 import json
 
@@ -7,25 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.demos.conftest import complaint, read
+
 gradio_client = pytest.importorskip("gradio_client")
 
 NAMES = ["/sample", "/interpolate", "/arithmetic", "/nearest", "/decode", "/encode"]
+NAMES += ["/pix2pix", "/edges", "/cyclegan"]
 SIZES = {"dcgan_mnist": (84, 3), "dcgan_emoji": (128, 2), "rbm_mnist": (84, 3)}
-
-
-def read(path):
-    return np.asarray(Image.open(path))
 
 
 def sample(client, *args):
     pictures = client.predict(*args, api_name="/sample")
     return [read(picture["image"]) for picture in pictures]
-
-
-def complaint(client, api_name, *args):
-    with pytest.raises(gradio_client.exceptions.AppError) as error:
-        client.predict(*args, api_name=api_name)
-    return str(error.value)
 
 
 def post(server, api_name, body):
@@ -43,7 +36,7 @@ def post(server, api_name, body):
 # Answers ----------------------------------------------------------------------------
 
 
-def test_api_is_the_six_documented_calls(client):
+def test_api_is_the_nine_documented_calls(client):
     api = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(api) == sorted(NAMES)
     for name, call in api.items():

@@ -1,97 +1,14 @@
 """The demos in a real browser, as a visitor on a desktop and on a phone sees them."""
 
 import io
-import os
-import pathlib
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.demos.conftest import MARK, choose, see, source, wait_for_change
+
 sync_api = pytest.importorskip("playwright.sync_api")
-
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WAIT = 60_000  # Milliseconds; the machine may be busy.
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        path = path or playwright.chromium.executable_path
-        if not pathlib.Path(path).is_file():
-            pytest.skip("no Chromium: install Debian's `chromium`, or set CHROMIUM")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=SIZES)
-def visit(request, browser, server):
-    """Returns a function that opens a page; checks what all pages promise."""
-    width, height = SIZES[request.param]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, has_touch=width < 500
-    )
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    errors, foreign = [], []
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    ours = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
-    page.on("request", lambda r: r.url.startswith(ours) or foreign.append(r.url))
-
-    def visit(path):
-        page.goto(f"{server.url}{path}")
-        page.wait_for_selector("h1")
-        return page
-
-    yield visit
-    overflow = page.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert errors == []
-    assert foreign == []
-    assert overflow <= width
-
-
-def see(page, selector):
-    """Returns the pixels of an element once its pictures are loaded."""
-    page.wait_for_function(
-        """selector => {
-          const images = [...document.querySelectorAll(selector + ' img')];
-          images.forEach(image => image.scrollIntoView({block: 'nearest'}));
-          return images.length && images.every(i => i.complete && i.naturalWidth);
-        }""",
-        arg=selector,
-    )
-    png = page.locator(selector).first.screenshot()
-    return np.asarray(Image.open(io.BytesIO(png)).convert("L"), "float32")
-
-
-def choose(page, title):
-    page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name=title, exact=True).click()
-
-
-def source(page, selector):
-    return page.locator(selector).first.get_attribute("src")
-
-
-def wait_for_change(page, selector, before):
-    page.wait_for_function(
-        "([selector, before]) => document.querySelector(selector)?.src !== before",
-        arg=[selector, before],
-    )
 
 
 def test_samples_are_there_at_once_and_change(visit):
@@ -228,8 +145,6 @@ def test_a_real_digit_lands_on_the_plane(visit):
 
 
 def test_about_shows_the_package_and_its_data(visit):
-    from tests.demos.conftest import MARK
-
     page = visit("/about")
     tree = page.get_by_role("img", name="Tree of generative models")
     png = tree.screenshot()
@@ -238,6 +153,6 @@ def test_about_shows_the_package_and_its_data(visit):
         page.get_by_role("heading", name=name, exact=True).wait_for()
     for words in ("Twemoji", "CC BY 4.0", "Noto Emoji", "CC BY-SA 3.0", MARK):
         assert page.get_by_text(words).count() > 0, words
-    assert page.locator(".card").count() == 5
+    assert page.locator(".card").count() == 8
     page.get_by_role("link", name="Latent space").first.click()
     page.get_by_role("heading", name="Latent space").wait_for()

@@ -27,24 +27,6 @@ def test_places_on_the_plane_are_quantiles():
     assert latent_space.to_latent(0, 1) == (-3, -3)
 
 
-@pytest.fixture
-def offer(tmp_path):
-    """Returns a function that offers a model, as `--model` does."""
-    before = dict(helpers.entries())
-
-    def offer(model, dataset=None):
-        path = tmp_path / "mine.keras"
-        model.save(path)
-        helpers.add_model(path, dataset)
-        latent_space.draw_plane.cache_clear()
-        return helpers.entries()["own"]
-
-    yield offer
-    helpers.entries().clear()
-    helpers.entries().update(before)
-    latent_space.draw_plane.cache_clear()
-
-
 def test_a_plane_of_other_images(offer):
     from gen_keras import models
 
@@ -206,9 +188,23 @@ def test_a_file_that_is_no_model(tmp_path, content):
 
 
 def test_a_missing_preset_is_said(monkeypatch):
-    monkeypatch.setattr(helpers, "missing_presets", lambda: ["a", "b"])
+    monkeypatch.setattr(helpers, "missing_presets", lambda *page: ["a", "b"])
     assert "`a`, `b`" in helpers.missing_note()
-    with pytest.raises(gr.Error, match="gen_keras/presets/a.keras is not there"):
-        helpers.to_entry("a")
-    monkeypatch.setattr(helpers, "missing_presets", lambda: [])
+    for page in ("Sampling", "pix2pix", "CycleGAN"):
+        with pytest.raises(gr.Error, match="gen_keras/presets/a.keras is not there"):
+            helpers.to_entry("a", page)
+    monkeypatch.setattr(helpers, "missing_presets", lambda *page: [])
     assert helpers.missing_note() == ""
+
+
+def test_a_preset_is_missed_on_its_own_page(monkeypatch):
+    missing = {"vae_mnist", "pix2pix_edges2twemoji", "cyclegan_noto2twemoji"}
+    path = helpers.presets.path
+
+    def lose(name):
+        return path(name).with_suffix(".lost" if name in missing else ".keras")
+
+    monkeypatch.setattr(helpers.presets, "path", lose)
+    assert helpers.missing_presets() == ["vae_mnist"]
+    assert helpers.missing_presets("pix2pix") == ["pix2pix_edges2twemoji"]
+    assert helpers.missing_presets("CycleGAN") == ["cyclegan_noto2twemoji"]

@@ -42,6 +42,7 @@ WRONG = {
 
 @pytest.mark.parametrize("words", WRONG)
 def test_check_names_what_is_wrong(manifest, project, words):
+    manifest["space"] = manifest["space"][:1]
     for key, value in WRONG[words].items():
         target = manifest if key in manifest else manifest["space"][0]
         target[key] = value
@@ -57,6 +58,7 @@ def test_a_preset_without_its_file(manifest, tmp_path):
     ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)
+    manifest["space"] = manifest["space"][:1]
     manifest["space"][0]["presets"] = ["absent"]
     problems = spaces.check(manifest, tmp_path)
     assert problems == ["gen-keras: there is no file gen_keras/presets/absent.keras."]
@@ -112,7 +114,8 @@ def test_the_command_says_one_line():
     command = [sys.executable, str(ROOT / "demos/spaces.py"), "smoke", "none"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "The slug must be one of: gen-keras. Received: none\n"
+    slugs = "gen-keras, gen-keras-pix2pix, gen-keras-cyclegan"
+    assert done.stderr == f"The slug must be one of: {slugs}. Received: none\n"
 
 
 def test_a_built_space_starts_and_samples(server, manifest):
@@ -127,6 +130,17 @@ def test_each_page_runs_alone(name):
         config = httpx.get(f"{url}/config").text
     assert f"<h1>{name.replace('_', ' ').capitalize()}</h1>" in config
     assert "./latent-space" not in config  # There is no such page.
+
+
+@pytest.mark.parametrize(
+    ("slug", "answer"),
+    [
+        ("gen-keras-pix2pix", "/pix2pix answered with 3 items."),
+        ("gen-keras-cyclegan", "/cyclegan answered with 5 items."),
+    ],
+)
+def test_a_space_of_one_page_translates(manifest, project, slug, answer):
+    assert spaces.smoke(manifest, slug, project) == answer
 
 
 def test_an_app_that_fails_is_reported(tmp_path):
