@@ -19,6 +19,7 @@ from script_helpers import one_line_errors
 
 from gen_keras import presets
 from gen_keras.models import DCGAN
+from gen_keras.models.gans.base import TwoSides
 
 WEIGHTS = "model.weights.h5"
 
@@ -45,12 +46,12 @@ def make_preset(model, path):
 
 
 def copy_weights(source, target):
-    """Copies the weights of each network and of the model itself."""
-    if isinstance(source, DCGAN):
-        for name in ("generator", "discriminator"):
-            getattr(target, name).set_weights(getattr(source, name).get_weights())
-    else:
+    """Copies the weights of each network; of a GAN nothing that only training needs."""
+    if not isinstance(source, TwoSides):
         target.set_weights(source.get_weights())
+        return
+    for name in (*source.generator_names, *source.discriminator_names):
+        getattr(target, name).set_weights(getattr(source, name).get_weights())
 
 
 def to_float16(source, target):
