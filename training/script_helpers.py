@@ -12,7 +12,7 @@ import sys
 import keras
 import numpy as np
 
-from gen_keras import backend, callbacks, datasets, metrics, schedules
+from gen_keras import backend, callbacks, datasets
 from gen_keras.models.base import Translator
 
 
@@ -48,13 +48,6 @@ class Config:
     data_parallel: bool = flag(False, "train on all local devices (TensorFlow, JAX)")
     dry_run: bool = flag(False, "print networks and steps, then stop")
     sample_every: int = flag(1, "epochs between two sample images in TensorBoard")
-
-
-@dataclasses.dataclass
-class TranslationConfig(Config):
-    """Flags of the scripts that train translators."""
-
-    measure_every: int = flag(5, "epochs between two measurements on held-out images")
 
 
 # What a resumed run may change.
@@ -241,113 +234,6 @@ def first_images(images, count, max_bytes=2**28):
     """Returns the first `count` images as an array, fewer if they are too large."""
     largest = max(max_bytes // (4 * math.prod(images.image_shape)), 1)
     return images.take(min(count, largest)).images
-
-
-def side_by_side(*images):
-    """Returns images of one size beside each other, gray ones as colour."""
-    images = [keras.ops.convert_to_numpy(x) for x in images]
-    channels = max(x.shape[-1] for x in images)
-    shape = (*images[0].shape[:-1], channels)
-    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
-
-
-def show_circle(model, held_out):
-    """Returns functions that show images, their translations and what comes back.
-
-    Args:
-        model: Translator of two directions.
-        held_out: `UnpairedDataset`.
-    """
-
-    def show(images, direction):
-        there = model.translate(images, direction)
-        return side_by_side(images, there, model.reconstruct(images, direction))
-
-    return {
-        "a_to_b_to_a": lambda: show(held_out.inputs, "a_to_b"),
-        "b_to_a_to_b": lambda: show(held_out.targets, "b_to_a"),
-    }
-
-
-def measure_unpaired(model, held_out):
-    """Returns a function that measures how real the translations look.
-
-    Args:
-        model: Translator of two directions.
-        held_out: `UnpairedDataset` in its value range.
-
-    Returns:
-        Function that returns the kernel distance of translated and real images in the
-        features of the emoji network, for each direction, and their mean; `None` if
-        there are too few images.
-    """
-    if min(len(held_out.inputs), len(held_out.targets)) < 2:
-        return None
-    network = metrics.load_feature_network("emoji_vendors")
-    low, high = model.value_range
-
-    def features(images):
-        images = keras.ops.clip((images - low) / (high - low), 0, 1)
-        colour = keras.ops.repeat(images, 3, -1) if images.shape[-1] < 3 else images
-        colour = keras.ops.image.resize(colour[..., :3], (64, 64), antialias=True)
-        colour = keras.ops.convert_to_numpy(colour)
-        return metrics.extract_features(network, np.clip(colour, 0, 1))
-
-    real = {
-        "a_to_b": features(held_out.targets),
-        "b_to_a": features(held_out.inputs),
-    }
-
-    def measure():
-        distances = {}
-        for direction, images in zip(
-            real, (held_out.inputs, held_out.targets), strict=True
-        ):
-            translated = [
-                features(model.translate(images[i : i + 25], direction))
-                for i in range(0, len(images), 25)
-            ]
-            distances[f"val_kernel_distance/{direction}"] = metrics.kernel_distance(
-                real[direction], np.concatenate(translated)
-            )
-        return distances | {"val_kernel_distance": np.mean(list(distances.values()))}
-
-    return measure
-
-
-def measure_paired(model, held_out):
-    """Returns a function that measures how often the true target is the nearest.
-
-    Args:
-        model: Translator.
-        held_out: `PairedDataset` in the model's value range.
-    """
-
-    def measure():
-        inputs = held_out.inputs
-        outputs = [
-            keras.ops.convert_to_numpy(model.translate(inputs[i : i + 25]))
-            for i in range(0, len(inputs), 25)
-        ]
-        ranks = metrics.retrieval_ranks(np.concatenate(outputs), held_out.targets)
-        return {"val_top_1": np.mean(ranks < 1)}
-
-    return measure
-
-
-def equally_long(*sets):
-    """Returns the first images of all sets, as many as the smallest has."""
-    count = min(map(len, sets))
-    return tuple(images[:count] for images in sets)
-
-
-def make_decaying_optimizers(config, images):
-    """Returns two Adams whose rate is constant for half of the run, then falls to 0."""
-    half = config.epochs * (len(images) // config.batch_size) // 2
-    rates = [
-        schedules.LinearDecay(config.learning_rate, half, half + 1) for _ in range(2)
-    ]
-    return [keras.optimizers.Adam(rate, 0.5) for rate in rates]
 
 
 def make_model(config, model_class, **arguments):

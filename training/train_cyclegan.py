@@ -15,21 +15,10 @@ vangogh2photo. Your own images: unpaired_folder:PATH.
 
 import dataclasses
 
-from script_helpers import (
-    TranslationConfig,
-    equally_long,
-    fit,
-    flag,
-    load_images,
-    make_decaying_optimizers,
-    make_model,
-    measure_unpaired,
-    parse_flags,
-    setup,
-    show_circle,
-)
+from script_helpers import flag, make_model, parse_flags, setup
+from translation_helpers import Config as TranslationConfig
+from translation_helpers import fit_unpaired, load_unpaired, make_decaying_optimizers
 
-from gen_keras import datasets
 from gen_keras.models import CycleGAN
 
 
@@ -61,12 +50,8 @@ class Config(TranslationConfig):
 
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
-    is_shipped = config.dataset == "emoji_vendors"
-    options = {"kind": datasets.UnpairedDataset}
-    options |= {"paired": False} if is_shipped else {}
     with setup(config):
-        images = load_images(config, CycleGAN.value_range, **options)
-        held_out = load_images(config, CycleGAN.value_range, "validation", **options)
+        images, held_out = load_unpaired(config, CycleGAN.value_range)
         model = make_model(
             config,
             CycleGAN,
@@ -81,18 +66,7 @@ def main(config):
             seed=config.seed,
         )
         model.compile(*make_decaying_optimizers(config, images))
-    held_out = held_out.take(200)
-    fit(
-        model,
-        images,
-        config,
-        sample_images=show_circle(model, held_out.take(16)),
-        monitor="val_kernel_distance",
-        figures=measure_unpaired(model, held_out),
-        transform=datasets.random_jitter,
-        validation_data=equally_long(held_out.inputs, held_out.targets),
-        validation_batch_size=config.batch_size,
-    )
+    fit_unpaired(model, images, held_out, config)
     return model
 
 

@@ -12,20 +12,10 @@ distance on held-out images (`best.keras`) to `--log-dir`. The sets of
 import dataclasses
 
 import keras
-from script_helpers import (
-    TranslationConfig,
-    equally_long,
-    fit,
-    flag,
-    load_images,
-    make_model,
-    measure_unpaired,
-    parse_flags,
-    setup,
-    show_circle,
-)
+from script_helpers import flag, make_model, parse_flags, setup
+from translation_helpers import Config as TranslationConfig
+from translation_helpers import fit_unpaired, load_unpaired
 
-from gen_keras import datasets
 from gen_keras.models import DiscoGAN
 
 
@@ -54,12 +44,8 @@ class Config(TranslationConfig):
 
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
-    is_shipped = config.dataset == "emoji_vendors"
-    options = {"kind": datasets.UnpairedDataset}
-    options |= {"paired": False} if is_shipped else {}
     with setup(config):
-        images = load_images(config, DiscoGAN.value_range, **options)
-        held_out = load_images(config, DiscoGAN.value_range, "validation", **options)
+        images, held_out = load_unpaired(config, DiscoGAN.value_range)
         model = make_model(
             config,
             DiscoGAN,
@@ -73,18 +59,7 @@ def main(config):
         )
         adam = keras.optimizers.Adam
         model.compile(*(adam(config.learning_rate, 0.5) for _ in range(2)))
-    held_out = held_out.take(200)
-    fit(
-        model,
-        images,
-        config,
-        sample_images=show_circle(model, held_out.take(16)),
-        monitor="val_kernel_distance",
-        figures=measure_unpaired(model, held_out),
-        transform=datasets.random_jitter,
-        validation_data=equally_long(held_out.inputs, held_out.targets),
-        validation_batch_size=config.batch_size,
-    )
+    fit_unpaired(model, images, held_out, config)
     return model
 
 

@@ -15,16 +15,11 @@ edges2handbags, night2day. Your own pairs: paired_folder:PATH.
 
 import dataclasses
 
-from script_helpers import (
-    TranslationConfig,
-    fit,
-    flag,
-    load_images,
+from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+from translation_helpers import Config as TranslationConfig
+from translation_helpers import (
     make_decaying_optimizers,
-    make_model,
     measure_paired,
-    parse_flags,
-    setup,
     side_by_side,
 )
 

@@ -33,13 +33,19 @@ def frechet_distance(real, generated):
         ValueError: If the sets differ in the number of features, or have fewer than two
             images.
     """
+    real, generated = as_features(real, generated)
+    return gaussian_frechet_distance(*fit_gaussian(real), *fit_gaussian(generated))
+
+
+def as_features(real, generated):
+    """Returns both sets as float64, or raises a `ValueError`: see above."""
     real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
     if real.ndim != 2 or real.shape[1:] != generated.shape[1:]:
         raise ValueError(
             "`real` and `generated` must be matrices with the same number of features. "
             f"Received: shapes {real.shape} and {generated.shape}"
         )
-    return gaussian_frechet_distance(*fit_gaussian(real), *fit_gaussian(generated))
+    return real, generated
 
 
 def gaussian_frechet_distance(mean_1, covariance_1, mean_2, covariance_2):

@@ -12,6 +12,8 @@ Reference:
 
 import numpy as np
 
+from gen_keras.metrics.frechet_distance import as_features
+
 
 def kernel_distance(real, generated):
     """Returns the unbiased estimate of the kernel distance of two sets.
@@ -27,12 +29,7 @@ def kernel_distance(real, generated):
         ValueError: If the sets differ in the number of features, or have fewer than two
             images.
     """
-    real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
-    if real.ndim != 2 or real.shape[1:] != generated.shape[1:]:
-        raise ValueError(
-            "`real` and `generated` must be matrices with the same number of features. "
-            f"Received: shapes {real.shape} and {generated.shape}"
-        )
+    real, generated = as_features(real, generated)
     if min(len(real), len(generated)) < 2:
         raise ValueError(
             "Each set must have at least two images. "

@@ -1,0 +1,149 @@
+"""What the training scripts of translators share."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import script_helpers
+from script_helpers import flag, load_images
+
+from gen_keras import datasets, metrics, schedules
+
+
+@dataclasses.dataclass
+class Config(script_helpers.Config):
+    """Flags of the scripts that train translators."""
+
+    measure_every: int = flag(5, "epochs between two measurements on held-out images")
+
+
+def load_unpaired(config, value_range):
+    """Returns the training images and up to 200 held-out ones of each domain."""
+    options = {"kind": datasets.UnpairedDataset}
+    if config.dataset == "emoji_vendors":
+        options["paired"] = False
+    images = load_images(config, value_range, **options)
+    held_out = load_images(config, value_range, "validation", **options)
+    return images, held_out.take(200)
+
+
+def fit_unpaired(model, images, held_out, config):
+    """Fits a translator of two directions; see `script_helpers.fit`.
+
+    The best model is that of the least kernel distance on the held-out images: matched
+    images are not known.
+    """
+    # As many of one domain as of the other.
+    count = min(len(held_out.inputs), len(held_out.targets))
+    script_helpers.fit(
+        model,
+        images,
+        config,
+        sample_images=show_circle(model, held_out.take(16)),
+        monitor="val_kernel_distance",
+        figures=measure_unpaired(model, held_out),
+        transform=datasets.random_jitter,
+        validation_data=(held_out.inputs[:count], held_out.targets[:count]),
+        validation_batch_size=config.batch_size,
+    )
+
+
+def side_by_side(*images):
+    """Returns images of one size beside each other, gray ones as colour."""
+    images = [keras.ops.convert_to_numpy(x) for x in images]
+    channels = max(x.shape[-1] for x in images)
+    shape = (*images[0].shape[:-1], channels)
+    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
+
+
+def show_circle(model, held_out):
+    """Returns functions that show images, their translations and what comes back.
+
+    Args:
+        model: Translator of two directions.
+        held_out: `UnpairedDataset`.
+    """
+
+    def show(images, direction):
+        there = model.translate(images, direction)
+        return side_by_side(images, there, model.reconstruct(images, direction))
+
+    return {
+        "a_to_b_to_a": lambda: show(held_out.inputs, "a_to_b"),
+        "b_to_a_to_b": lambda: show(held_out.targets, "b_to_a"),
+    }
+
+
+def measure_unpaired(model, held_out):
+    """Returns a function that measures how real the translations look.
+
+    Args:
+        model: Translator of two directions.
+        held_out: `UnpairedDataset` in its value range.
+
+    Returns:
+        Function that returns the kernel distance of translated and real images in the
+        features of the emoji network, for each direction, and their mean; `None` if
+        there are too few images.
+    """
+    if min(len(held_out.inputs), len(held_out.targets)) < 2:
+        return None
+    network = metrics.load_feature_network("emoji_vendors")
+    low, high = model.value_range
+
+    def features(images):
+        images = keras.ops.clip((images - low) / (high - low), 0, 1)
+        colour = keras.ops.repeat(images, 3, -1) if images.shape[-1] < 3 else images
+        colour = keras.ops.image.resize(colour[..., :3], (64, 64), antialias=True)
+        colour = keras.ops.convert_to_numpy(colour)
+        return metrics.extract_features(network, np.clip(colour, 0, 1))
+
+    real = {
+        "a_to_b": features(held_out.targets),
+        "b_to_a": features(held_out.inputs),
+    }
+
+    def measure():
+        distances = {}
+        for direction, images in zip(
+            real, (held_out.inputs, held_out.targets), strict=True
+        ):
+            translated = [
+                features(model.translate(images[i : i + 25], direction))
+                for i in range(0, len(images), 25)
+            ]
+            distances[f"val_kernel_distance/{direction}"] = metrics.kernel_distance(
+                real[direction], np.concatenate(translated)
+            )
+        return distances | {"val_kernel_distance": np.mean(list(distances.values()))}
+
+    return measure
+
+
+def measure_paired(model, held_out):
+    """Returns a function that measures how often the true target is the nearest.
+
+    Args:
+        model: Translator.
+        held_out: `PairedDataset` in the model's value range.
+    """
+
+    def measure():
+        inputs = held_out.inputs
+        outputs = [
+            keras.ops.convert_to_numpy(model.translate(inputs[i : i + 25]))
+            for i in range(0, len(inputs), 25)
+        ]
+        ranks = metrics.retrieval_ranks(np.concatenate(outputs), held_out.targets)
+        return {"val_top_1": np.mean(ranks < 1)}
+
+    return measure
+
+
+def make_decaying_optimizers(config, images):
+    """Returns two Adams whose rate is constant for half of the run, then falls to 0."""
+    half = config.epochs * (len(images) // config.batch_size) // 2
+    rates = [
+        schedules.LinearDecay(config.learning_rate, half, half + 1) for _ in range(2)
+    ]
+    return [keras.optimizers.Adam(rate, 0.5) for rate in rates]
