@@ -319,18 +319,20 @@ class Measure(keras.callbacks.Callback):
 
     Args:
         figures: Function without arguments that returns a dict of names and floats.
-        every: Integer, the epochs between two calls; the last epoch has one, too.
+        every: Integer, the epochs between two calls.
+        last_epoch: Integer or `None`, an epoch that has one, too.
     """
 
-    def __init__(self, figures, every=1):
+    def __init__(self, figures, every=1, last_epoch=None):
         super().__init__()
         self.figures = figures
         self.every = every
+        self.last_epoch = last_epoch
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures the model, if it is time."""
         epoch += 1
-        if epoch % self.every and epoch != self.params["epochs"]:
+        if epoch % self.every and epoch != self.last_epoch:
             return
         backend.sync_state(self.model)
         with _same_noise(self.model):

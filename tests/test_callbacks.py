@@ -271,7 +271,7 @@ def test_measure_adds_figures_every_few_epochs_and_at_the_end():
             seen.append(logs.get("val_score"))
 
     seen = []
-    watched = [callbacks.Measure(figures, every=2), Watch()]
+    watched = [callbacks.Measure(figures, every=2, last_epoch=5), Watch()]
     model.fit(POINTS, epochs=5, callbacks=watched, shuffle=False, verbose=0)
     assert seen == [None, 1.0, None, 2.0, 3.0]
 

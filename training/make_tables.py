@@ -229,7 +229,7 @@ TRANSLATIONS = {
         "pix2pix_noto2twemoji": "pix2pix",
         "cyclegan_noto2twemoji": "CycleGAN",
         "discogan_noto2twemoji": "DiscoGAN",
-        "cyclegan_without_cycle": "CycleGAN without the cycle",
+        "cyclegan_without_cycle": "CycleGAN's adversarial loss alone",
     },
     "Drawing": {"pix2pix_edges2twemoji": "pix2pix"},
 }

@@ -230,10 +230,10 @@ def with_labels(data):
     return data.images, data.labels
 
 
-def first_images(images, count, max_bytes=2**28):
-    """Returns the first `count` images as an array, fewer if they are too large."""
-    largest = max(max_bytes // (4 * math.prod(images.image_shape)), 1)
-    return images.take(min(count, largest)).images
+def limit(data, count, max_bytes=2**28):
+    """Returns the first `count` of a data set, fewer if they are too large."""
+    largest = max(max_bytes // (4 * math.prod(data.image_shape)), 1)
+    return data.take(min(count, largest))
 
 
 def make_model(config, model_class, **arguments):
@@ -249,12 +249,11 @@ def make_model(config, model_class, **arguments):
     # Built anew for the seed of this run.
     model = type(trained).from_config(trained.get_config() | {"seed": config.seed})
     model.set_weights(trained.get_weights())
-    for name in ("image_shape", "visible_shape"):
+    for name in ("image_shape", "visible_shape", "input_channels"):
         if name in arguments and getattr(model, name) != arguments[name]:
             raise ValueError(
-                f"{config.from_preset} makes images of the shape "
-                f"{getattr(model, name)}. Received: {config.dataset} with the shape "
-                f"{arguments[name]}"
+                f"{config.from_preset} has {name}={getattr(model, name)}. "
+                f"Received: {config.dataset} with {name}={arguments[name]}"
             )
     return model
 
@@ -281,7 +280,9 @@ def fit(model, images, config, sample_images, monitor=None, figures=None, **opti
         return _describe(model, images, config)
     log_dir = pathlib.Path(config.log_dir)
     best = [callbacks.BestModel(log_dir / "best.keras", monitor)] if monitor else []
-    measure = [callbacks.Measure(figures, config.measure_every)] if figures else []
+    measure = []
+    if figures:
+        measure = [callbacks.Measure(figures, config.measure_every, config.epochs)]
     checkpoint = callbacks.Checkpoint(log_dir, remember=best)
     tensorboard = callbacks.TensorBoard(
         config.log_dir,

@@ -2,7 +2,7 @@ r"""Trains the small classifiers that the metrics look through.
 
     python training/train_classifier.py
     python training/train_classifier.py --dataset emoji_vendors --dropout 0.3 \
-        --epochs 40 --batch-size 32
+        --weight-decay 0.02 --epochs 40 --batch-size 32
     python training/train_classifier.py --epochs 1 --max-images 1024   # smoke run
 
 `mnist`: which digit; `emoji_vendors`: who drew the emoji, Noto or Twemoji. Each network

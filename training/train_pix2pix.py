@@ -15,7 +15,15 @@ edges2handbags, night2day. Your own pairs: paired_folder:PATH.
 
 import dataclasses
 
-from script_helpers import fit, flag, load_images, make_model, parse_flags, setup
+from script_helpers import (
+    fit,
+    flag,
+    limit,
+    load_images,
+    make_model,
+    parse_flags,
+    setup,
+)
 from translation_helpers import Config as TranslationConfig
 from translation_helpers import (
     make_decaying_optimizers,
@@ -74,7 +82,7 @@ def main(config):
             seed=config.seed,
         )
         model.compile(*make_decaying_optimizers(config, pairs))
-    held_out = held_out.take(500)
+    held_out = limit(held_out, 200)
     shown = held_out.take(16)
     fit(
         model,

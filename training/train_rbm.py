@@ -14,9 +14,9 @@ import numpy as np
 from keras import ops
 from script_helpers import Config as SharedConfig
 from script_helpers import (
-    first_images,
     fit,
     flag,
+    limit,
     load_images,
     make_model,
     parse_flags,
@@ -55,14 +55,14 @@ def main(config):
             seed=config.seed,
         )
         if not config.from_preset:
-            model.initialize_visible_bias(first_images(images, 60_000))
+            model.initialize_visible_bias(limit(images, 60_000).images)
         steps = config.epochs * (len(images) // config.batch_size)
         rate = keras.optimizers.schedules.PolynomialDecay(
             config.learning_rate, steps, end_learning_rate=0.0
         )
         model.compile(keras.optimizers.SGD(rate))
     rng = np.random.default_rng(config.seed)
-    validation = datasets.binarize(first_images(held_out, 5000), rng)
+    validation = datasets.binarize(limit(held_out, 5000).images, rng)
     fit(
         model,
         images,

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 from script_helpers import Config as SharedConfig
 from script_helpers import (
-    first_images,
     fit,
     flag,
+    limit,
     load_images,
     make_model,
     parse_flags,
@@ -69,7 +69,7 @@ def main(config):
         model.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
     binary = config.binarize and model.likelihood == "bernoulli"
     pictures = held_out.take(64).images
-    validation = first_images(held_out, 5000)
+    validation = limit(held_out, 5000).images
     if binary:
         validation = datasets.binarize(validation, np.random.default_rng(config.seed))
     fit(

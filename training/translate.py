@@ -36,7 +36,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("source", metavar="IN", help="an image, or a folder of images")
     parser.add_argument("target", metavar="OUT", help="a file, or a folder to write to")
     parser.add_argument(
-        "--direction", metavar="TEXT", help="CycleGAN: a_to_b or b_to_a"
+        "--direction", metavar="TEXT", help="CycleGAN, DiscoGAN: a_to_b or b_to_a"
     )
     parser.add_argument(
         "--stochastic", action="store_true", default=None, help="pix2pix: keep dropout"
@@ -80,6 +80,13 @@ def translate_all(reader, source, target, options):
     """Translates a file or a folder; returns the paths of what was written."""
     model = reader.model
     source, target = pathlib.Path(source), pathlib.Path(target)
+    if not source.is_dir() and target.is_dir():
+        target = target / source.name
+    if source.resolve() in (target.resolve(), *target.resolve().parents):
+        raise ValueError(
+            "OUT must lie elsewhere than IN, which would be written over. "
+            f"Received: {target}"
+        )
     if not source.is_dir():
         make_folder(target.parent)
         write(translate(model, reader.read(source), options), target)
@@ -93,11 +100,16 @@ def translate_all(reader, source, target, options):
             image = reader.read(source / name)
         except Exception as error:  # Pillow's decoders raise anything.
             left_out.append(f"{name}: {folders.reason_of(error)}")
-        else:
-            path = target / name
-            make_folder(path.parent)
-            write(translate(model, image, options), path)
+            progress.add(1)
+            continue
+        path = target / name
+        make_folder(path.parent)
+        outputs = translate(model, image, options)
+        try:
+            write(outputs, path)
             written.append(path)
+        except ValueError as error:  # Pillow reads formats that it cannot write.
+            left_out.append(f"{name}: {folders.reason_of(error)}")
         progress.add(1)
     for line in left_out:
         print(f"Left out {line}")

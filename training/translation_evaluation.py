@@ -72,11 +72,14 @@ class TranslationEvaluation(Evaluation):
 
     def measure_translation(self):
         """Returns the error and the retrieval of true targets, beside baselines."""
+        if isinstance(self.real, UnpairedDataset):
+            raise ValueError(
+                f"`translation` needs pairs. Received: dataset={self.dataset!r}"
+            )
         inputs, targets = self.sides["a_to_b"]
         others = self.others
-        neighbors = metrics.nearest_neighbors(inputs, self.train.inputs)
         unchanged = np.broadcast_to(inputs, targets.shape)
-        looked_up = self.train.targets[neighbors.indices[:, 0]]
+        looked_up = self.train.targets[find_nearest(inputs, self.train.inputs)]
         figures = {
             "outputs": self.score(self.outputs["a_to_b"], targets),
             "input": self.score(unchanged, targets),
@@ -95,9 +98,10 @@ class TranslationEvaluation(Evaluation):
             f"five nearest, of the {len(targets):,} targets, by the Euclidean distance "
             "of pixels. Intervals: bootstrap over images, 95 %, 10,000 resamples, seed "
             f"{self.config.seed}. input: the input unchanged. nearest_training_pair: "
-            "the target of the nearest training input. mean_of_both: the mean of these "
-            f"two images. training_pairs: outputs of {len(targets):,} evenly "
-            "spaced training inputs, retrieved among as many."
+            "the target of the training input with the least mean absolute "
+            "difference. mean_of_both: the mean of these two images. training_pairs: "
+            f"outputs of {len(targets):,} evenly spaced training inputs, retrieved "
+            "among as many."
             + ("" if self.goes_both_ways else " stochastic: one output with noise."),
             figures,
         )
@@ -130,7 +134,7 @@ class TranslationEvaluation(Evaluation):
             )
         return (
             f"{self.num_real} of each domain. Mean absolute error of pixels in [0, 1] "
-            "after both generators. Intervals as above.",
+            "after both generators. Intervals: bootstrap over images, 95 %.",
             figures,
         )
 
@@ -150,8 +154,9 @@ class TranslationEvaluation(Evaluation):
         return (
             f"Kernel distance (the KID's) to {self.num_real} of the other domain, in "
             f"the 64 features of the {NETWORK} classifier, not comparable with "
-            "Inception's. input: the images before their translation; training_images: "
-            "as many of the other domain, evenly spaced.",
+            "Inception's. input: the images before translation; training_images: "
+            "as many of the other domain, evenly spaced. Outputs and real images show "
+            "the same emoji, which lowers it by some 0.02.",
             {
                 direction: {
                     "outputs": measure(self.outputs[direction], real),
@@ -184,6 +189,17 @@ class TranslationEvaluation(Evaluation):
                 for direction, (images, real) in self.sides.items()
             },
         )
+
+
+def find_nearest(images, references):
+    """Returns the index of the reference of least mean absolute difference of each."""
+    references = references.reshape(len(references), -1)
+    return np.array(
+        [
+            np.abs(references - image.reshape(-1)).mean(axis=1).argmin()
+            for image in images
+        ]
+    )
 
 
 def _in_colour(images):

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import script_helpers
-from script_helpers import flag, load_images
+from script_helpers import flag, limit, load_images
 
 from gen_keras import datasets, metrics, schedules
 
@@ -24,14 +24,14 @@ def load_unpaired(config, value_range):
         options["paired"] = False
     images = load_images(config, value_range, **options)
     held_out = load_images(config, value_range, "validation", **options)
-    return images, held_out.take(200)
+    return images, limit(held_out, 200)
 
 
 def fit_unpaired(model, images, held_out, config):
     """Fits a translator of two directions; see `script_helpers.fit`.
 
-    The best model is that of the least kernel distance on the held-out images: matched
-    images are not known.
+    The best model is that of the least kernel distance on the held-out images, in the
+    features of the emoji network at 64 x 64: matched images are not known.
     """
     # As many of one domain as of the other.
     count = min(len(held_out.inputs), len(held_out.targets))

@@ -12,6 +12,7 @@ import errno
 import gzip
 import hashlib
 import http.client
+import lzma
 import os
 import pathlib
 import shutil
@@ -33,7 +34,8 @@ _NETWORK_ERRORS = (
     *(ConnectionError, TimeoutError),
 )
 _BROKEN_ARCHIVE = (
-    *(EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError, zipfile.BadZipFile),
+    *(EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(tarfile.TarError, zipfile.BadZipFile),
     *(NotImplementedError, RuntimeError),  # Of zip files: unknown method, encrypted.
 )
 
@@ -243,6 +245,12 @@ def unpack(archive, folder, finish=None):
     except RefusedArchive:
         archive.unlink()
         raise
+    except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        archive.unlink()
+        raise RefusedArchive(
+            f"{archive} has a file where it has a folder, too, and was deleted. "
+            f"Received: {error}"
+        ) from error
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
 

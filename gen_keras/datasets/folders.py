@@ -371,6 +371,7 @@ class _Settings:
         self.channels = channels
         self.resize = resize
         self.check_files = check_files
+        self.gray_file = None  # One that becomes colour.
         if channels not in (1, 3, 4):
             raise ValueError(
                 f"`channels` must be 1, 3 or 4. Received: channels={channels}"
@@ -440,6 +441,12 @@ def _open_images(rows, settings):
     kept = [i for i, result in enumerate(results) if isinstance(result[0], tuple)]
     skipped = [result for result in results if not isinstance(result[0], tuple)]
     _warn_of_skipped(skipped, len(rows))
+    if settings.gray_file:
+        warnings.warn(
+            f"Gray images become colour, with channels={settings.channels}, such as "
+            f"{settings.gray_file}. If all are gray, channels=1 is quicker.",
+            stacklevel=4,
+        )
     size = settings.size or _common_size([(rows[i], results[i]) for i in kept])
     columns = zip(*(rows[i] for i in kept), strict=True)
     return [ImageFiles(list(c), settings, size) for c in columns], kept, skipped
@@ -468,6 +475,8 @@ def _inspect_file(path, side, settings):
     with PIL.Image.open(path) as image:
         _check_pixels(image)
         width, height = image.size
+        if settings.channels > 1 and image.mode in ("1", "L", "LA", "I;16"):
+            settings.gray_file = path
         if settings.check_files and side != "right":
             image.draft(None, (1, 1))  # Reads all of a JPEG, but computes little.
             _to_mode(PIL.ImageOps.exif_transpose(image), settings.channels)

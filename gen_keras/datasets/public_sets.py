@@ -17,7 +17,7 @@ from gen_keras.datasets import archives, folders
 BASE_URL = "http://efrosgans.eecs.berkeley.edu"
 
 
-# The paper's direction of each. A (left) and B (right) are: photo and labels; aerial
+# The usual direction of each. A (left) and B (right) are: photo and labels; aerial
 # photo and map; edges and photo; the same; night and day.
 PAIRED_SETS = {
     "facades": "BtoA",

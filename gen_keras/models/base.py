@@ -289,7 +289,12 @@ class Translator:
     The model has its map from images to images as one Keras model in `generator`.
     """
 
-    usage = "outputs = model.translate(images)  # (batch, h, w, channels) in [-1, 1]"
+    @property
+    def usage(self):
+        """String, a line of code that uses a trained `model`."""
+        low, high = self.value_range
+        shape = f"(batch, height, width, {self.input_channels})"
+        return f"outputs = model.translate(images)  # {shape} in [{low:g}, {high:g}]"
 
     def translate_by(self, network, images, multiple, minimum=1, **options):
         """Returns what a network makes of images whose size it may not take.
@@ -334,6 +339,15 @@ class Translator:
             path: File name ending in ".keras".
         """
         self.generator.save(path)
+
+
+def check_at_least(model, minimum, *names):
+    """Raises a `ValueError` if one of the attributes of a model is less."""
+    for name in names:
+        if getattr(model, name) < minimum:
+            raise ValueError(
+                f"`{name}` must be at least {minimum}. Received: {getattr(model, name)}"
+            )
 
 
 def _with_subclasses(cls):

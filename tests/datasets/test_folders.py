@@ -79,6 +79,21 @@ def test_mixed_kinds_become_rgb_on_white(tmp_path):
         assert_color(image, expected[name])
 
 
+def test_gray_images_among_colour_are_said_once(tmp_path):
+    for name in "abc":
+        save(tmp_path / f"{name}.png", 128, mode="L")
+    save(tmp_path / "d.png", RED)
+    with pytest.warns(
+        UserWarning, match=r"Gray .* become colour.*[abc]\.png"
+    ) as record:
+        load(tmp_path, image_size=8)
+    assert len(record) == 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load(tmp_path, image_size=8, channels=1)
+    assert not caught
+
+
 def test_channels(tmp_path):
     save(tmp_path / "a.png", (255, 0, 0, 128), mode="RGBA")
     assert load(tmp_path, channels=4)[0][0, 0].tolist() == pytest.approx(

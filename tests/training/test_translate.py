@@ -79,6 +79,23 @@ def test_one_file_and_the_other_direction(models, photos, tmp_path):
     np.testing.assert_allclose(pixels_of(out) / 127.5 - 1, before / 2, atol=0.005)
 
 
+def test_one_file_into_a_folder(models, photos, tmp_path):
+    (tmp_path / "out").mkdir()
+    paths = run(models["cyclegan"], photos / "colour.png", tmp_path / "out")
+    assert paths == [tmp_path / "out/colour.png"] and paths[0].is_file()
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("", ""), ("", "new"), ("colour.png", "colour.png")]
+)
+def test_originals_are_never_written_over(source, target, models, photos):
+    before = (photos / "colour.png").read_bytes()
+    with pytest.raises(SystemExit, match="OUT must lie elsewhere"):
+        run(models["cyclegan"], photos / source, photos / target)
+    assert (photos / "colour.png").read_bytes() == before
+    assert not (photos / "new").exists()
+
+
 def test_a_model_of_gray_images(models, photos, tmp_path):
     one, two, three = (tmp_path / f"{i}.png" for i in range(3))
     run(models["gray"], photos / "colour.png", one)

@@ -15,7 +15,7 @@ import keras
 from keras import layers, ops
 
 from gen_keras.layers import ImagePool
-from gen_keras.models.base import GenerativeModel
+from gen_keras.models.base import GenerativeModel, check_at_least
 from gen_keras.models.gans.base import TwoWayTranslator
 from gen_keras.models.gans.pix2pix import (
     build_patch_discriminator,
@@ -37,6 +37,8 @@ def build_resnet(
 
     Both sides must be multiples of 2**num_halvings, at least twice it. Section 7.2 of
     the paper: c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3, padded by reflection.
+    The transposed convolutions alone pad zeros: a plain border can differ from the rest
+    of a plain image up to 2**num_halvings + 2 pixels from it.
     """
     inputs = keras.Input((None, None, input_channels))
     x = _convolve_reflected(inputs, base_filters, 7)
@@ -191,6 +193,8 @@ class CycleGAN(TwoWayTranslator, GenerativeModel):
                 f"multiples of {multiple}, from {2 * multiple}, and 1 to 4 channels. "
                 f"Received: {self.image_shape}"
             )
+        check_at_least(self, 1, "num_blocks", "num_halvings", "base_filters")
+        check_at_least(self, 0, "cycle_weight", "identity_weight", "pool_size")
         check_receptive_field(self.receptive_field, self.image_shape)
 
     def train_step(self, data):

@@ -13,10 +13,13 @@ Reference:
     Constants and feature matching: the authors' release, github.com/SKTBrain/DiscoGAN.
 """
 
+import contextlib
+import math
+
 import keras
 from keras import layers, ops
 
-from gen_keras.models.base import GenerativeModel
+from gen_keras.models.base import GenerativeModel, check_at_least
 from gen_keras.models.gans.base import TwoWayTranslator
 
 # Networks ---------------------------------------------------------------------------
@@ -52,8 +55,9 @@ def build_discriminator(image_shape=(64, 64, 3), base_filters=64, name="discrimi
     for stage in range(4):
         x = _halve(x, base_filters * 2**stage, is_normalized=stage > 0)
         features.append(x)
+    kernel_size = height // 16, width // 16
     x = layers.Conv2D(
-        1, (height // 16, width // 16), use_bias=False, kernel_initializer=_uniform()
+        1, kernel_size, use_bias=False, kernel_initializer=_uniform(x, kernel_size)
     )(x)
     logits = layers.Flatten(dtype="float32")(x)
     return keras.Model(inputs, [logits, *features[1:]], name=name)
@@ -61,7 +65,7 @@ def build_discriminator(image_shape=(64, 64, 3), base_filters=64, name="discrimi
 
 def _halve(x, filters, is_normalized):
     x = layers.Conv2D(
-        filters, 4, 2, "same", use_bias=False, kernel_initializer=_uniform()
+        filters, 4, 2, "same", use_bias=False, kernel_initializer=_uniform(x)
     )(x)
     if is_normalized:
         x = _normalize(x)
@@ -70,17 +74,23 @@ def _halve(x, filters, is_normalized):
 
 def _double(x, filters):
     return layers.Conv2DTranspose(
-        filters, 4, 2, "same", use_bias=False, kernel_initializer=_uniform()
+        filters, 4, 2, "same", use_bias=False, kernel_initializer=_uniform(x)
     )(x)
 
 
 def _normalize(x):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return layers.BatchNormalization(
+        momentum=0.9,
+        epsilon=1e-5,
+        gamma_initializer=keras.initializers.RandomUniform(0.0, 1.0),
+    )(x)
 
 
-def _uniform():
-    # The release leaves it to PyTorch: within ±1/sqrt(fan in).
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+def _uniform(x, kernel_size=(4, 4)):
+    # The release leaves it, as the scales of the normalization, to the PyTorch of 2017:
+    # within ±1/sqrt(inputs of a kernel), transposed or not.
+    limit = 1 / math.sqrt(math.prod(kernel_size) * x.shape[-1])
+    return keras.initializers.RandomUniform(-limit, limit)
 
 
 # Model ------------------------------------------------------------------------------
@@ -184,6 +194,8 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
                 f"multiples of {multiple} and 1 to 4 channels. "
                 f"Received: {self.image_shape}"
             )
+        check_at_least(self, 1, "num_halvings", "base_filters")
+        check_at_least(self, 0, "curriculum_iterations", "weight_decay")
         for name in ("first_rate", "rate", "feature_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
@@ -227,8 +239,10 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
         """
         fakes_b = self.generator_ab(images_a, training=training)
         fakes_a = self.generator_ba(images_b, training=training)
-        cycled_a = self.generator_ba(fakes_b, training=training)
-        cycled_b = self.generator_ab(fakes_a, training=training)
+        # Test statistics are those of the images that `translate` will get.
+        with statistics_kept(self.generator_ab, self.generator_ba):
+            cycled_a = self.generator_ba(fakes_b, training=training)
+            cycled_b = self.generator_ab(fakes_a, training=training)
 
         adversarial_loss = feature_loss = 0.0
         for discriminator, images, fakes in (
@@ -284,18 +298,26 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
 
 
 def in_thirds(images):
-    """Returns three equal parts of a batch; a remainder is left out.
+    """Returns three equal parts of a batch.
 
-    Raises:
-        ValueError: If there are fewer than three images.
+    A remainder is left out; of fewer than three images, some are in two parts.
     """
-    if images.shape[0] is not None and images.shape[0] < 3:
-        raise ValueError(
-            "DiscoGAN splits each batch into three: it needs at least 3 images. "
-            f"Received: {images.shape[0]}"
-        )
-    size = ops.shape(images)[0] // 3
-    return [images[i * size : (i + 1) * size] for i in range(3)]
+    count = ops.shape(images)[0]
+    size = ops.maximum(count // 3, 1)
+    return [
+        ops.take(images, (i * size + ops.arange(size)) % count, axis=0)
+        for i in range(3)
+    ]
+
+
+@contextlib.contextmanager
+def statistics_kept(*networks):
+    """Puts back the moving means and variances that calls in this context change."""
+    variables = [v for network in networks for v in network.non_trainable_weights]
+    values = [ops.copy(v) for v in variables]
+    yield
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def feature_distance(features, fake_features):
@@ -308,8 +330,12 @@ def feature_distance(features, fake_features):
     Returns:
         Scalar tensor, the sum over the list.
     """
+
+    def mean(x):
+        return ops.mean(ops.cast(x, "float32"), axis=0)
+
     return sum(
-        _squared_distance(ops.mean(x, axis=0), ops.mean(y, axis=0))
+        _squared_distance(mean(x), mean(y))
         for x, y in zip(features, fake_features, strict=True)
     )
 

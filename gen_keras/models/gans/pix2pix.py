@@ -15,7 +15,7 @@ Reference:
 import keras
 from keras import layers, ops
 
-from gen_keras.models.base import GenerativeModel, Translator
+from gen_keras.models.base import GenerativeModel, Translator, check_at_least
 from gen_keras.models.gans.base import TwoSides
 
 # Networks ---------------------------------------------------------------------------
@@ -261,6 +261,8 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
                 "Images must have 1 to 4 channels. Received: image_shape="
                 f"{self.image_shape}, input_channels={self.input_channels}"
             )
+        check_at_least(self, 1, "base_filters", "max_filters")
+        check_at_least(self, 0, "dropout", "l1_weight")
         check_receptive_field(self.receptive_field, self.image_shape)
 
     def call(self, inputs, training=False):

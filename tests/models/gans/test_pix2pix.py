@@ -116,19 +116,24 @@ def test_patch_grid_counts_the_patches(receptive_field, side):
     assert network(np.zeros((1, side, side, 1))).shape == (1, expected, expected, 1)
 
 
-def test_skip_connections_pass_by_the_bottleneck():
-    """Each encoder level reaches the decoder level of its own resolution."""
+def test_skip_connections_join_levels_of_one_resolution():
+    """A decoder level gets the encoder's activation of its resolution as it is."""
     unet = pix2pix.build_unet(1, 1, depth=4, base_filters=2)
-    concatenations = [x for x in unet.layers if type(x) is layers.Concatenate]
-    convolutions = [x for x in unet.layers if type(x) is layers.Conv2D]
-    assert len(concatenations) == 3
+    joins = [x for x in unet.layers if type(x) is layers.Concatenate]
+    encoder = [x for x in unet.layers if type(x) is layers.Conv2D]
+    assert len(joins) == 3
     image = RNG.normal(size=(1, 16, 16, 1)).astype("float32")
-    # Cut the bottleneck: what still moves the output came by a skip connection.
-    convolutions[-1].kernel.assign(
-        ops.zeros_like(ops.convert_to_tensor(convolutions[-1].kernel))
-    )
-    gradient = backend.input_gradients(unet, image)
-    assert (ops.convert_to_numpy(gradient) != 0).any()
+    for level, join in enumerate(reversed(joins)):
+        normalized = [x for x in unet.layers if type(x) is layers.GroupNormalization]
+        # The outermost level has no normalization.
+        expected = encoder[0].output if level == 0 else normalized[level - 1].output
+        upward, skip = join.input
+        pair = keras.Model(unet.inputs, [skip, expected])(image)
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, pair))
+        assert ops.convert_to_numpy(pair[0]).std() > 0.01
+        assert upward.shape[-1] == skip.shape[-1] == encoder[level].filters
+        # The decoder's half is another path: it depends on what the skip passes by.
+        assert upward is not skip
 
 
 @pytest.mark.parametrize("depth", [2, 3])
