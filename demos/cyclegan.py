@@ -1,5 +1,6 @@
 """CycleGAN: a picture in the style of another set, and back again."""
 
+import contextlib
 import html
 
 import gradio as gr
@@ -12,7 +13,9 @@ SIDE = 320  # About the pixels of a small picture, enlarged.
 DIRECTIONS = ("a_to_b", "b_to_a")
 # What the two sides of a data set are called.
 DOMAINS = {"emoji_vendors": ("Noto", "Twemoji")}
-# One at a time: at 2048 pixels a circle takes gigabytes of memory and minutes.
+# What is larger runs when it is asked for, in a queue of its own, one at a time: at
+# 2048 pixels a circle takes gigabytes of memory and minutes.
+QUICK_SIDE = 512
 PHOTO_EVENT = helpers.MODEL_EVENT | {
     "concurrency_id": "photos",
     "concurrency_limit": 1,
@@ -90,7 +93,9 @@ def run(entry, pixels, direction, progress):
     """Returns the outputs of `cyclegan` for uint8 pixels (height, width, channels)."""
     there, back = DIRECTIONS if direction == "a_to_b" else DIRECTIONS[::-1]
     inputs = translation.scale_to(entry, pixels[None])
-    with entry.lock:
+    is_quick = max(pixels.shape) <= QUICK_SIDE
+    # A photo that takes minutes must not hold up small pictures.
+    with entry.lock if is_quick else contextlib.nullcontext():
         progress((0, 2), desc="Translating", unit="passes")
         outputs = entry.model.translate(inputs, there)
         progress((1, 2), desc="Back again", unit="passes")
@@ -157,10 +162,14 @@ def warm_up(preset):
 
 @helpers.guarded
 def translate_again(preset, image, direction, max_side, progress=PROGRESS):
-    """Returns the outputs of `cyclegan`, if there is an image yet."""
+    """Returns the outputs of `cyclegan`, if there is an image and it is quick."""
     if image is None:
         return clear()
-    return cyclegan(preset, image, direction, max_side, progress)
+    entry = helpers.to_entry(preset, PAGE)
+    pixels = read_picture(entry, image, direction, max_side)
+    if max(pixels.shape) > QUICK_SIDE:
+        return *clear()[:-1], "Press **Translate**: this size takes a while."
+    return run(entry, pixels, direction, progress)
 
 
 @helpers.guarded
@@ -277,13 +286,14 @@ def build():
             "outputs": outputs,
             "show_progress": "full",
             "show_progress_on": [translated],
-        } | PHOTO_EVENT
+        }
         again = {"fn": translate_again, "trigger_mode": "always_last"}
-        again |= running | helpers.PRIVATE
+        again |= running | helpers.MODEL_EVENT | helpers.PRIVATE
         private = helpers.MODEL_EVENT | helpers.PRIVATE | {"show_progress": "hidden"}
-        button.click(cyclegan, api_name="cyclegan", **running)
+        button.click(cyclegan, api_name="cyclegan", **running | PHOTO_EVENT)
         gr.on([image.upload, max_side.input], **again)
         gr.on([image.upload, image.clear], lambda: None, None, number, **helpers.QUIET)
+        image.clear(clear, None, outputs, **helpers.QUIET)
         examples.select(
             take_example, [preset, direction], [image, number], **private
         ).success(**again)

@@ -209,6 +209,11 @@ def test_a_photo_has_a_progress_bar(visit, tmp_path):
     page.get_by_role("radio", name="512").check()
     page.locator(".progress-bar, .progress-level").first.wait_for()
     page.get_by_text("at 512×512 pixels").wait_for()
+    # What takes long waits for the button.
+    page.get_by_role("radio", name="1024").check()
+    page.get_by_text("Press Translate").wait_for()
+    page.get_by_role("button", name="Translate").click()
+    page.get_by_text("at 600×600 pixels").wait_for()
 
 
 def test_a_broken_file_is_explained(visit, tmp_path):
