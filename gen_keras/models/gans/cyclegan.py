@@ -237,28 +237,29 @@ class CycleGAN(TwoWayTranslator, GenerativeModel):
             "identity_loss": ops.zeros_like(loss),
         }
         if self.cycle_weight:  # Without it the cycle is watched alone.
-            loss += self.cycle_weight * logs["cycle_loss"]
+            loss = loss + self.cycle_weight * logs["cycle_loss"]
         identity_weight = self.identity_weight * self.cycle_weight
         if identity_weight:
             same_a = self.generator_ba(images_a, training=training)
             same_b = self.generator_ab(images_b, training=training)
             logs["identity_loss"] = _l1(same_a, images_a) + _l1(same_b, images_b)
-            loss += identity_weight * logs["identity_loss"]
+            loss = loss + identity_weight * logs["identity_loss"]
         return loss, logs | {"fakes_a": fakes_a, "fakes_b": fakes_b}
 
     def compute_discriminator_loss(
         self, images_a, images_b, fakes_a, fakes_b, training
     ):
         """Returns half of E[(D(x) - 1)^2] + E[D(fake)^2], summed over both domains."""
-        loss = 0.0
+        losses = []
         for discriminator, images, fakes in (
             (self.discriminator_a, images_a, fakes_a),
             (self.discriminator_b, images_b, fakes_b),
         ):
             fake_scores = discriminator(ops.stop_gradient(fakes), training=training)
             scores = discriminator(images, training=training)
-            loss += _squared_distance(scores, 1) + _squared_distance(fake_scores, 0)
-        return 0.5 * loss, {"discriminator_loss": 0.5 * loss}
+            losses += [_squared_distance(scores, 1), _squared_distance(fake_scores, 0)]
+        loss = 0.5 * sum(losses)
+        return loss, {"discriminator_loss": loss}
 
 
 def _squared_distance(scores, target):

@@ -244,17 +244,19 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
             cycled_a = self.generator_ba(fakes_b, training=training)
             cycled_b = self.generator_ab(fakes_a, training=training)
 
-        adversarial_loss = feature_loss = 0.0
+        adversarial_losses, feature_losses = [], []
         for discriminator, images, fakes in (
             (self.discriminator_a, images_a, fakes_a),
             (self.discriminator_b, images_b, fakes_b),
         ):
             _, *features = discriminator(images, training=training)
             logits, *fake_features = discriminator(fakes, training=training)
-            adversarial_loss += ops.mean(ops.softplus(-logits))
-            feature_loss += feature_distance(features, fake_features)
-        reconstruction_loss = _squared_distance(cycled_a, images_a)
-        reconstruction_loss += _squared_distance(cycled_b, images_b)
+            adversarial_losses.append(ops.mean(ops.softplus(-logits)))
+            feature_losses.append(feature_distance(features, fake_features))
+        adversarial_loss, feature_loss = sum(adversarial_losses), sum(feature_losses)
+        reconstruction_loss = _squared_distance(cycled_a, images_a) + _squared_distance(
+            cycled_b, images_b
+        )
 
         weight, r = self.feature_weight, self.reconstruction_rate()
         looks_real = (1 - weight) * adversarial_loss + weight * feature_loss
@@ -271,17 +273,18 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
         self, images_a, images_b, fakes_a, fakes_b, training
     ):
         """Returns half of -E[log D(x)] - E[log(1 - D(fake))], summed over both."""
-        loss = 0.0
+        losses = []
         for discriminator, images, fakes in (
             (self.discriminator_a, images_a, fakes_a),
             (self.discriminator_b, images_b, fakes_b),
         ):
             logits = discriminator(images, training=training)[0]
             fake_logits = discriminator(ops.stop_gradient(fakes), training=training)[0]
-            loss += ops.mean(ops.softplus(-logits)) + ops.mean(
-                ops.softplus(fake_logits)
-            )
-        loss = 0.5 * loss
+            losses += [
+                ops.mean(ops.softplus(-logits)),
+                ops.mean(ops.softplus(fake_logits)),
+            ]
+        loss = 0.5 * sum(losses)
         decay = self._decay(self.discriminator_variables)
         return loss + decay, {"discriminator_loss": loss}
 

@@ -94,8 +94,8 @@ def test_losses_by_hand(iteration):
     model.generator_optimizer.iterations.assign(iteration // 2)
     model.discriminator_optimizer.iterations.assign(iteration - iteration // 2)
     # Images differ: features are averaged over the batch before they are compared.
-    a = np.array([0.25, 0.75])[:, None, None, None] * np.ones((2, 16, 16, 1))
-    b = np.full((2, 16, 16, 1), -0.25)
+    a = ops.stack([ops.full((16, 16, 1), value) for value in (0.25, 0.75)])
+    b = ops.full((2, 16, 16, 1), -0.25)
     loss, logs = model.compute_generator_loss(a, b, training=True)
     # G(a) = 1.5, 2.5; F(b) = -0.75; F(G(a)) = 4.5, 7.5; G(F(b)) = -0.5.
 
