@@ -303,10 +303,10 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
 def in_thirds(images):
     """Returns three equal parts of a batch.
 
-    A remainder is left out; of fewer than three images, some are in two parts.
+    Where the last part would be smaller, it ends with the first images again.
     """
     count = ops.shape(images)[0]
-    size = ops.maximum(count // 3, 1)
+    size = (count + 2) // 3
     return [
         ops.take(images, (i * size + ops.arange(size)) % count, axis=0)
         for i in range(3)
