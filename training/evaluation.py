@@ -5,7 +5,7 @@ import sys
 
 import keras
 import numpy as np
-from script_helpers import dataset_options
+from script_helpers import dataset_options, in_batches
 
 from gen_keras import datasets
 
@@ -76,11 +76,6 @@ class Evaluation:
                 results.append(keras.ops.convert_to_numpy(function(batch)))
                 progress.add(len(batch))
         return np.concatenate(results).astype("float64")
-
-
-def in_batches(array, batch_size):
-    """Returns the array in pieces of `batch_size`, the last one maybe smaller."""
-    return np.split(array, range(batch_size, len(array), batch_size))
 
 
 def standard_error(values):

@@ -5,8 +5,8 @@ import sys
 
 import keras
 import numpy as np
-from evaluation import Evaluation, in_batches, standard_error
-from script_helpers import with_labels
+from evaluation import Evaluation, standard_error
+from script_helpers import in_batches, with_labels
 
 from gen_keras import datasets, metrics
 

@@ -236,6 +236,11 @@ def limit(data, count, max_bytes=2**28):
     return data.take(min(count, largest))
 
 
+def in_batches(array, batch_size):
+    """Returns the array in pieces of `batch_size`, the last one maybe smaller."""
+    return np.split(array, range(batch_size, len(array), batch_size))
+
+
 def make_model(config, model_class, **arguments):
     """Returns a new model, or the trained one that --from-preset names."""
     if not config.from_preset:

@@ -2,9 +2,9 @@
 
 import functools
 
-import keras
 import numpy as np
-from evaluation import Evaluation, in_batches
+from evaluation import Evaluation
+from translation_helpers import translate_in_batches
 
 from gen_keras import metrics
 from gen_keras.datasets import UnpairedDataset
@@ -60,14 +60,10 @@ class TranslationEvaluation(Evaluation):
         low, high = self.model.value_range
         if self.goes_both_ways:
             options["direction"] = direction
-        translate = getattr(self.model, method)
+        function = getattr(self.model, method)
+        images = images * (high - low) + low
         with self.model.seeded(self.config.seed):
-            outputs = np.concatenate(
-                [
-                    keras.ops.convert_to_numpy(translate(batch, **options))
-                    for batch in in_batches(images * (high - low) + low, 50)
-                ]
-            )
+            outputs = translate_in_batches(function, images, 50, **options)
         return np.clip((outputs - low) / (high - low), 0, 1)
 
     def measure_translation(self):

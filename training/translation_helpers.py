@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import script_helpers
-from script_helpers import flag, limit, load_images
+from script_helpers import flag, in_batches, limit, load_images
 
 from gen_keras import datasets, metrics, schedules
 
@@ -48,6 +48,23 @@ def fit_unpaired(model, images, held_out, config):
     )
 
 
+def translate_in_batches(translate, images, batch_size=25, **options):
+    """Returns the outputs of many images as an array; all at once could be too large.
+
+    Args:
+        translate: Function such as `model.translate`.
+        images: Array (num_images, height, width, channels).
+        batch_size: Integer.
+        **options: Of `translate`.
+    """
+    return np.concatenate(
+        [
+            keras.ops.convert_to_numpy(translate(batch, **options))
+            for batch in in_batches(images, batch_size)
+        ]
+    )
+
+
 def side_by_side(*images):
     """Returns images of one size beside each other, gray ones as colour."""
     images = [keras.ops.convert_to_numpy(x) for x in images]
@@ -63,10 +80,11 @@ def show_circle(model, held_out):
         model: Translator of two directions.
         held_out: `UnpairedDataset`.
     """
+    back = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
     def show(images, direction):
         there = model.translate(images, direction)
-        return side_by_side(images, there, model.reconstruct(images, direction))
+        return side_by_side(images, there, model.translate(there, back[direction]))
 
     return {
         "a_to_b_to_a": lambda: show(held_out.inputs, "a_to_b"),
@@ -108,12 +126,9 @@ def measure_unpaired(model, held_out):
         for direction, images in zip(
             real, (held_out.inputs, held_out.targets), strict=True
         ):
-            translated = [
-                features(model.translate(images[i : i + 25], direction))
-                for i in range(0, len(images), 25)
-            ]
+            outputs = translate_in_batches(model.translate, images, direction=direction)
             distances[f"val_kernel_distance/{direction}"] = metrics.kernel_distance(
-                real[direction], np.concatenate(translated)
+                real[direction], features(outputs)
             )
         return distances | {"val_kernel_distance": np.mean(list(distances.values()))}
 
@@ -129,12 +144,8 @@ def measure_paired(model, held_out):
     """
 
     def measure():
-        inputs = held_out.inputs
-        outputs = [
-            keras.ops.convert_to_numpy(model.translate(inputs[i : i + 25]))
-            for i in range(0, len(inputs), 25)
-        ]
-        ranks = metrics.retrieval_ranks(np.concatenate(outputs), held_out.targets)
+        outputs = translate_in_batches(model.translate, held_out.inputs)
+        ranks = metrics.retrieval_ranks(outputs, held_out.targets)
         return {"val_top_1": np.mean(ranks < 1)}
 
     return measure
