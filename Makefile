@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 PORT ?= 7860
-PYTEST = bin/python -m pytest -n 2 --dist loadfile -m "not slow"
+PYTEST = bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
 	tests/test_backend.py tests/test_callbacks.py tests/test_resume.py \
 	tests/test_latents.py tests/test_presets.py tests/test_saved_generators.py
@@ -21,6 +21,10 @@ demo train: export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # One thread a process: results on the CPU depend on the number of threads.
 test check-jax check-torch: export OMP_NUM_THREADS = 1
+# JAX compiles each operation by itself; the tests' processes share the results.
+check-jax: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.venv-jax/compiled
+check-jax: export JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS = 0
+check-jax: export JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 test: export KERAS_BACKEND = tensorflow
 test check-jax check-torch: export TF_CPP_MIN_LOG_LEVEL = 3
 

@@ -35,15 +35,15 @@ def test_it_fills_first():
 
 
 def test_half_is_swapped_image_by_image():
-    size, num_images = 20, 4000
+    size, num_images = 20, 2000
     pool = ImagePool(size, (2, 2, 1), seed=0)
     show(pool, numbered(0, size))
     outputs = show(pool, numbered(size, num_images))
     is_old = outputs != np.arange(size, size + num_images)
-    assert is_old.mean() == pytest.approx(0.5, abs=0.03)  # Four standard errors.
+    assert is_old.mean() == pytest.approx(0.5, abs=0.045)  # Four standard errors.
     # Each choice is of its own: of 8 images in turn sometimes 2 go, sometimes 6.
     swaps = is_old.reshape(-1, 8).sum(1)
-    assert swaps.var() == pytest.approx(8 / 4, rel=0.2)
+    assert swaps.var() == pytest.approx(8 / 4, rel=0.3)
     # Each image leaves at most once: it is handed on, or stored and handed on later.
     assert len(np.unique(outputs)) == num_images
     everything = np.concatenate([outputs, stored(pool)])
