@@ -4,8 +4,10 @@ import dataclasses
 import html
 import json
 
+import environment
 import gradio as gr
 import gradio_helpers as helpers
+import model_entries
 
 from gen_keras import presets
 
@@ -259,7 +261,7 @@ def describe_model(model, alone=False):
     topic = html.escape(model.lecture)
     if model.lecture_url:
         topic += f' (<a href="{model.lecture_url}">CS231n, lecture 13</a>)'
-    source = (helpers.ROOT / model.file).read_text("utf-8")
+    source = (environment.ROOT / model.file).read_text("utf-8")
     return f"""
 <section aria-label="{model.name}"><h3>{model.name}</h3>
 <p>{html.escape(model.idea)}</p>
@@ -279,7 +281,7 @@ def list_presets():
 def describe_preset(name):
     """Returns HTML: the card of one preset."""
     row = presets.table()[name]
-    entry = helpers.entries().get(name)
+    entry = model_entries.entries().get(name)
     facts = {
         "Model": row["model"],
         "Training data": DATA.get(row["dataset"], row["dataset"]),
@@ -386,7 +388,7 @@ DATA = {
 
 def read_results(name):
     """Returns what was measured of a preset, a dict; empty if nothing was."""
-    path = helpers.ROOT / "training" / "results" / f"{name}.json"
+    path = environment.ROOT / "training" / "results" / f"{name}.json"
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

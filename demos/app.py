@@ -7,6 +7,8 @@ import threading
 import traceback
 
 import gradio_helpers as helpers
+import model_entries
+import training_images
 
 
 def build():
@@ -34,15 +36,15 @@ def warm_up():
         "pix2pix": pix2pix.warm_up,
         "CycleGAN": cyclegan.warm_up,
     }
-    for entry in helpers.entries().values():
+    for entry in model_entries.entries().values():
         with _reported(entry.title):
             first[entry.page](entry.name)
             if entry is latent_space.find_entry():
                 latent_space.draw_plane()
-    for entry in helpers.entries_of("Sampling").values():
+    for entry in model_entries.entries_of("Sampling").values():
         if entry.dataset:
             with _reported(entry.dataset):
-                helpers.training_images(entry.dataset, entry.image_shape)
+                training_images.read(entry.dataset, entry.image_shape)
 
 
 class _reported:
@@ -77,7 +79,7 @@ def parse_arguments():
     args = parser.parse_args()
     if args.model:
         try:
-            helpers.add_model(args.model, args.dataset)
+            model_entries.add_model(args.model, args.dataset)
         except ValueError as error:
             parser.error(str(error))
     return args

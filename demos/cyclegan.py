@@ -5,6 +5,7 @@ import html
 
 import gradio as gr
 import gradio_helpers as helpers
+import model_entries
 import numpy as np
 import translation
 
@@ -14,7 +15,8 @@ DIRECTIONS = ("a_to_b", "b_to_a")
 # What the two sides of a data set are called.
 DOMAINS = {"emoji_vendors": ("Noto", "Twemoji")}
 # What is larger runs when it is asked for, in a queue of its own, one at a time: at
-# 2048 pixels a circle takes gigabytes of memory and minutes.
+# 2048 pixels a circle takes gigabytes of memory and a minute or more on a CPU, see
+# `training/results/benchmark.json`.
 QUICK_SIDE = 512
 PHOTO_EVENT = helpers.MODEL_EVENT | {
     "concurrency_id": "photos",
@@ -224,8 +226,8 @@ def clear():
 
 def build():
     """Returns the page."""
-    entries = helpers.entries_of(PAGE)
-    choices = helpers.choices_of(PAGE)
+    entries = model_entries.entries_of(PAGE)
+    choices = model_entries.choices_of(PAGE)
     first = entries[choices[0][1]] if choices else None
     with gr.Blocks(title="CycleGAN") as page:
         helpers.title(
@@ -233,7 +235,7 @@ def build():
             "From one set of images to another and back again, learned without a "
             "single pair. What is lost on the way shows in the error.",
         )
-        helpers.note(helpers.missing_note(PAGE))
+        helpers.note(model_entries.missing_note(PAGE))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300, elem_classes="controls"):
                 preset = gr.Dropdown(
@@ -250,9 +252,7 @@ def build():
                 examples = translation.gallery(
                     "Examples that the model has never seen", elem_id="examples"
                 )
-                image = translation.upload(
-                    "Or upload a picture (up to 5 MB, 2048×2048)"
-                )
+                image = helpers.upload("Or upload a picture (up to 5 MB, 2048×2048)")
                 max_side = gr.Radio(
                     list_sides(first) if first else [],
                     value=list_sides(first)[0][1] if first else None,
@@ -314,7 +314,8 @@ def build():
 def result(label, alt_text):
     """Returns an output for one picture of the circle."""
     name = label.lower().replace(" ", "-")
-    return translation.picture(label, alt_text, min_width=SIDE, elem_id=name)
+    options = {"min_width": SIDE, "elem_id": name, "elem_classes": "crisp"}
+    return helpers.picture(label, alt_text, **options)
 
 
 def draw_legend():

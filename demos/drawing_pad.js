@@ -60,11 +60,21 @@ function lay() {
   const picture = new Image();
   picture.onload = () => {
     clearTimeout(waiting);
+    fit(picture.height / picture.width);
     remember();
     paper.imageSmoothingEnabled = false;
     paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
   };
   picture.src = props.value;
+}
+
+// A model may take pictures that are not square.
+function fit(ratio) {
+  const height = Math.round(canvas.width * ratio);
+  if (height === canvas.height) return;
+  canvas.height = height;
+  blank();
+  steps.length = 0;
 }
 
 function choose(button) {

@@ -18,7 +18,7 @@ def build(heading, words, side=280, pen=22, eraser=None, wait=400, **options):
     Args:
         heading: String, above the sheet.
         words: String that says what it is for to those who cannot see it.
-        side: Integer, pixels of the drawing.
+        side: Integer, pixels of the drawing, a square until `write` changes it.
         pen: Number, the width of a stroke in pixels.
         eraser: Number, likewise; `None`: there is only a pen, and no "Undo".
         wait: Integer, the milliseconds after a stroke in which another may follow.
@@ -61,7 +61,7 @@ def read(drawing):
 
 
 def write(picture):
-    """Returns the value that lays a `PIL.Image` on a sheet."""
+    """Returns the value that lays a `PIL.Image` on a sheet, which takes its shape."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,53 +1,30 @@
-"""What the pages share: the look, the models, checks of input, images."""
+"""What the pages share: the look, checks of input, pictures."""
+
+import environment  # noqa: F401, I001 (first)
 
 import argparse
-import contextlib
-import ctypes
-import dataclasses
 import functools
 import hashlib
 import html
-import inspect
 import io
-import json
 import math
 import os
 import pathlib
 import re
-import sys
 import threading
 import traceback
-import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-# A Space starts a page from a checkout, where the package is not installed.
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# By default glibc gives each thread a heap of its own, and what is freed in one cannot
-# be used by another: with many visitors memory grew by 300 MB. Two heaps stay flat.
-M_ARENA_MAX = -8  # Of malloc.h.
-with contextlib.suppress(OSError, AttributeError):  # Another C library.
-    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+import gradio as gr
+import model_entries
+from gradio.utils import get_upload_folder
+from PIL import Image
 
-import gradio as gr  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from gradio.utils import get_upload_folder  # noqa: E402
-from keras import ops  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from gen_keras import datasets, image_grids, models, presets  # noqa: E402
-from gen_keras.datasets import folders  # noqa: E402
-from gen_keras.models.base import GenerativeModel, Translator  # noqa: E402
+from gen_keras import image_grids
+from gen_keras.datasets import folders
 
 MAX_IMAGES = 64
-MAX_SEED = 2**31 - 1
 MAX_UPLOAD = "5mb"
 MAX_SIDE = 2048
-# Images are drawn in blocks of this size, so that image 5 of a seed is the same
-# whether 6 or 60 are asked for, and so that a compiled sampler sees one shape.
-BLOCK = 16
 # All events that run a model share one queue. Two at a time: a slow model does not
 # hold up a fast one; each model runs one call at a time. The functions check what
 # comes themselves, all of it and in our words.
@@ -66,349 +43,6 @@ PAGES = {
     "CycleGAN": "/cyclegan",
     "About": "/about",
 }
-
-# Models -----------------------------------------------------------------------------
-
-
-@dataclasses.dataclass
-class Entry:
-    """A model that can be chosen: a preset, or one that the server's owner names.
-
-    Attributes:
-        name: String, as in the API.
-        path: Path of the `.keras` file.
-        title: String, as on the pages.
-        model_class: String, "DCGAN".
-        config: Dict, the arguments of the model, read without loading it.
-        dataset: String or `None`, the name of its training data.
-        page: String in `PAGES`, where it is offered.
-    """
-
-    name: str
-    path: pathlib.Path
-    title: str
-    model_class: str
-    config: dict
-    dataset: str | None
-    page: str = "Sampling"
-    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
-
-    @functools.cached_property
-    def model(self):
-        """The loaded model; one for all users."""
-        return presets.load(str(self.path))
-
-    @property
-    def image_shape(self):
-        """Height, width and channels, or `None`."""
-        shape = self.config.get("image_shape") or self.config.get("visible_shape")
-        return tuple(shape) if shape else None
-
-    @property
-    def input_shape(self):
-        """Height, width and channels of what a translator takes."""
-        height, width, channels = self.image_shape
-        return height, width, self.config.get("input_channels") or channels
-
-    @property
-    def options(self):
-        """Names of the arguments of `sample`, such as "truncation"."""
-        return set(inspect.signature(type(self.model).sample).parameters)
-
-    @property
-    def has_latents(self):
-        """Whether there are latents to walk between."""
-        return hasattr(self.model, "sample_latents")
-
-    def draw(self, indices, seed, strength=1.0, gibbs_steps=200):
-        """Returns `(images, latents)` of the samples at `indices`.
-
-        Args:
-            indices: List of integers. Sample i depends on the seed, not on how many
-                are drawn; the first 16 are those of `model.sample(16, seed)`.
-            seed: Integer.
-            strength: Float, the truncation or temperature.
-            gibbs_steps: Integer, for models that sample by a Markov chain.
-
-        Returns:
-            uint8 images (len(indices), height, width, channels); latents
-            (len(indices), latent_dim), or `None`.
-        """
-        arguments = seed, strength, gibbs_steps
-        blocks = {i // BLOCK for i in indices}
-        drawn = {block: self._draw_block(block, *arguments) for block in blocks}
-        parts = zip(*(drawn[block] for block in sorted(blocks)), strict=True)
-        images, latents = parts
-        rows = [sorted(blocks).index(i // BLOCK) * BLOCK + i % BLOCK for i in indices]
-        images = np.concatenate(images)[rows]
-        return images, np.concatenate(latents)[rows] if self.has_latents else None
-
-    def decode(self, latents):
-        """Returns the uint8 images of latents (n, latent_dim)."""
-        with self.lock:
-            return self.to_uint8(self.model.decode(np.asarray(latents, "float32")))
-
-    def to_uint8(self, images):
-        """Returns uint8 images of a tensor in the value range of the model."""
-        images = ops.convert_to_numpy(images)
-        return image_grids.to_uint8(images, self.model.value_range)
-
-    def _draw_block(self, block, seed, strength, gibbs_steps):
-        key = (block, seed, strength, gibbs_steps)
-        with self.lock:
-            if key not in self._blocks:
-                while len(self._blocks) >= 32:
-                    self._blocks.pop(next(iter(self._blocks)))
-                self._blocks[key] = self._sample_block(*key)
-            return self._blocks[key]
-
-    @functools.cached_property
-    def _blocks(self):
-        return {}
-
-    def _sample_block(self, block, seed, strength, gibbs_steps):
-        seed += block * (MAX_SEED + 1)  # No other seed of a user is as large.
-        if self.has_latents:
-            latents = ops.convert_to_numpy(
-                self.model.sample_latents(BLOCK, seed, strength)
-            )
-            return self.decode(latents), latents
-        options = {"gibbs_steps": gibbs_steps, "probabilities": True}
-        options = {k: v for k, v in options.items() if k in self.options}
-        options |= {self.strength.name: strength} if self.strength else {}
-        return self.to_uint8(self.model.sample(BLOCK, seed, **options)), None
-
-    @property
-    def strength(self):
-        """The `Strength` of this model, or `None`."""
-        for strength in STRENGTHS:
-            if strength.name in self.options:
-                return strength
-        return None
-
-
-@dataclasses.dataclass(frozen=True)
-class Strength:
-    """An argument of `sample` that trades variety for typical samples."""
-
-    name: str
-    minimum: float
-    maximum: float
-    info: str
-
-
-STRENGTHS = (
-    Strength("truncation", 0.1, 1.0, "Latents stay within ± this. Less: less varied."),
-    Strength("temperature", 0.1, 2.0, "Less than 1: more typical. More: wilder."),
-)
-
-
-def read_entry(path, name=None, dataset=None):
-    """Returns the `Entry` of a `.keras` file, read without loading its weights.
-
-    Raises:
-        ValueError: If there is no such file, or it holds no model of this package.
-    """
-    path = pathlib.Path(path)
-    try:
-        with zipfile.ZipFile(path) as file:
-            saved = json.loads(file.read("config.json"))
-        model_class = keras.saving.get_registered_object(saved["registered_name"])
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"The model must be a .keras file that can be read. Received: {path} "
-            f"({error})"
-        ) from error
-    if not (inspect.isclass(model_class) and issubclass(model_class, GenerativeModel)):
-        raise ValueError(
-            "The model must be one of gen_keras, saved whole by `model.save`. "
-            f"Received: {path} (it holds a {saved['class_name']})"
-        )
-    row = presets.table().get(name, {})
-    return Entry(
-        name=name or "own",
-        path=path,
-        title=row.get("title", f"Your model: {path.name}"),
-        model_class=saved["class_name"],
-        config=saved["config"],
-        dataset=row.get("dataset", dataset),
-        page=page_of(model_class),
-    )
-
-
-def page_of(model_class):
-    """Returns the name of the page that offers models of a class."""
-    if not issubclass(model_class, Translator):
-        return "Sampling"
-    return "CycleGAN" if hasattr(model_class, "reconstruct") else "pix2pix"
-
-
-def add_model(path, dataset=None):
-    """Offers a model of the server's owner, before the presets.
-
-    Args:
-        path: Path of a `.keras` file. It is loaded, so it must be one you trust.
-        dataset: String or `None`, its training data as for `datasets.load`. By
-            default the shipped data of its image shape; a translator needs them only
-            for examples.
-
-    Raises:
-        ValueError: If there is no such file, or its model draws no images.
-    """
-    entry = read_entry(path, dataset=dataset)
-    if len(entry.image_shape or ()) != 3:
-        raise ValueError(
-            "The model must draw images (height, width, channels). "
-            f"Received: {path} (it draws {entry.image_shape})"
-        )
-    entry.dataset = dataset or _shipped_dataset(entry)
-    others = {name: e for name, e in entries().items() if name != "own"}
-    entries().clear()
-    entries().update({"own": entry} | others)
-
-
-def _shipped_dataset(entry):
-    if entry.page == "Sampling":
-        by_shape = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
-        return by_shape.get(entry.image_shape)
-    by_channels = {1: "emoji_edges", 3: "emoji_vendors"}
-    return by_channels.get(entry.input_shape[-1])
-
-
-def entries_of(page):
-    """Returns a dict of the models that a page offers: name to `Entry`."""
-    return {name: entry for name, entry in entries().items() if entry.page == page}
-
-
-def choices_of(page):
-    """Returns the models of a page as a menu takes them: (title, name) of each."""
-    return [(entry.title, name) for name, entry in entries_of(page).items()]
-
-
-@functools.cache
-def entries():
-    """Returns a dict of the models at hand: name to `Entry`."""
-    return {
-        name: read_entry(presets.path(name), name)
-        for name in presets.table()
-        if presets.path(name).is_file()
-    }
-
-
-def missing_presets(page="Sampling"):
-    """Returns the names of the presets of a page whose file is not there."""
-    return [
-        name
-        for name, row in presets.table().items()
-        if page_of(getattr(models, row["model"])) == page
-        and not presets.path(name).is_file()
-    ]
-
-
-def missing_note(page="Sampling"):
-    """Returns a sentence about presets whose file is not there, or ""."""
-    names = missing_presets(page)
-    if not names:
-        return ""
-    which = ", ".join(f"`{name}`" for name in names)
-    files = "files are" if len(names) > 1 else "file is"
-    return (
-        f"Not to choose from, because the {files} not in `gen_keras/presets`: {which}."
-    )
-
-
-# Training images --------------------------------------------------------------------
-
-
-class TrainingImages:
-    """All training images as bytes, to search the nearest of an image.
-
-    Args:
-        name: String, a data set as for `datasets.load`.
-        image_shape: Tuple, height, width and channels to which the images of a folder
-            are brought; `None` takes them as they are.
-    """
-
-    def __init__(self, name, image_shape=None):
-        options = {}
-        if image_shape:
-            options = {"image_size": image_shape[:2], "channels": image_shape[2]}
-        train = datasets.load(name, split="train", **options)
-        self.image_shape = tuple(train.image_shape)
-        self.rows = _to_bytes(train)
-        self.squares = np.concatenate(
-            [np.square(part, dtype="float32").sum(axis=1) for part in self._parts()]
-        )
-        self.reference = self._measure_unseen(name, options)
-
-    def nearest(self, image, count=5):
-        """Returns `(images, distances)` of the training images nearest to `image`.
-
-        Args:
-            image: uint8 array (height, width, channels).
-            count: Integer.
-
-        Returns:
-            uint8 images, and root mean square differences of pixels in [0, 1].
-        """
-        query = image.reshape(1, -1).astype("float32")
-        order = np.argsort(self._squared_distances(query)[0])[:count]
-        difference = (self.rows[order] - query) / 255
-        distances = np.sqrt(np.square(difference).mean(axis=1))
-        return self.rows[order].reshape(-1, *self.image_shape), distances
-
-    def _measure_unseen(self, name, options):
-        # How far real images that no model was trained on lie from the nearest one.
-        try:
-            unseen = datasets.load(name, split="validation", **options)
-        except FileNotFoundError:  # A small folder may have no such images.
-            return None
-        if not len(unseen):
-            return None
-        queries = _to_bytes(unseen.take(min(100, len(unseen)))).astype("float32")
-        squared = self._squared_distances(queries).min(axis=1)
-        return np.sort(np.sqrt(squared.clip(0) / queries.shape[1]) / 255)
-
-    def _squared_distances(self, queries):
-        products = np.concatenate(
-            [queries @ part.astype("float32").T for part in self._parts()], axis=1
-        )
-        return self.squares - 2 * products + np.square(queries).sum(axis=1)[:, None]
-
-    def _parts(self, size=5000):
-        return (self.rows[i : i + size] for i in range(0, len(self.rows), size))
-
-
-def _to_bytes(dataset, size=5000):
-    low, high = dataset.value_range
-    parts = [
-        np.rint((dataset[np.arange(i, min(i + size, len(dataset)))] - low) * 255)
-        for i in range(0, len(dataset), size)
-    ]
-    rows = np.concatenate([(part / (high - low)).astype("uint8") for part in parts])
-    return rows.reshape(len(rows), -1)
-
-
-_training_lock = threading.Lock()
-
-
-@functools.cache
-def _training_images(*args):
-    return TrainingImages(*args)
-
-
-def training_images(name, image_shape=None):
-    """Returns the `TrainingImages` of a data set, read once.
-
-    Args:
-        name: String, see `TrainingImages`.
-        image_shape: Tuple or `None`, used for a folder only: other data have a shape.
-    """
-    is_folder = name.startswith("folder:")
-    with _training_lock:
-        return _training_images(name, image_shape if is_folder else None)
-
-
 # Checks -----------------------------------------------------------------------------
 
 
@@ -453,10 +87,10 @@ def to_rows(numbers, what):
 
 def to_entry(name, page="Sampling"):
     """Returns the `Entry` of a page called `name`, or raises an error for the page."""
-    offered = entries_of(page)
+    offered = model_entries.entries_of(page)
     if isinstance(name, str) and name in offered:
         return offered[name]
-    if isinstance(name, str) and name in missing_presets(page):
+    if isinstance(name, str) and name in model_entries.missing_presets(page):
         raise complain(f"The file gen_keras/presets/{name}.keras is not there.")
     names = ", ".join(offered) or "none is at hand"
     raise complain(f"The model must be one of: {names}. Received: {shorten(name)}")
@@ -517,6 +151,32 @@ def to_picture(image, size=96):
     is_photo = max(image.shape[:2]) > size
     name = "photo.png" if is_photo else "image.png"
     return store_picture(enlarge(image, size), name)
+
+
+def picture(label, alt_text, buttons=("download",), **options):
+    """Returns an output for one picture, PNG unless it is a file."""
+    return gr.Image(
+        label=label,
+        alt_text=alt_text,
+        format="png",
+        type="pil",
+        interactive=False,
+        buttons=list(buttons),
+        **options,
+    )
+
+
+def upload(label):
+    """Returns an input for a picture of the visitor's."""
+    return gr.Image(
+        label=label,
+        type="filepath",
+        format="png",
+        sources=["upload"],
+        height=200,
+        buttons=[],
+        elem_classes="drop",
+    )
 
 
 def to_gallery(images, captions, size=96):

@@ -7,11 +7,12 @@ import statistics
 import drawing_pad
 import gradio as gr
 import gradio_helpers as helpers
+import model_entries
 import numpy as np
 from keras import ops
 from PIL import Image, ImageDraw, ImageOps
 
-from gen_keras import datasets
+from gen_keras import datasets, image_grids
 
 PRESET = "vae_mnist_2d"
 TILES = 20
@@ -44,7 +45,7 @@ def clip(fraction):
 def find_entry():
     """Returns the model of this page: the owner's, if it has two latents."""
     for name in ("own", PRESET):
-        entry = helpers.entries().get(name)
+        entry = model_entries.entries().get(name)
         if entry and entry.config.get("latent_dim") == 2:
             if entry.model_class == "VAE":
                 return entry
@@ -65,8 +66,8 @@ def draw_plane():
     centers = (np.arange(TILES) + 0.5) / TILES
     latents = [to_latent(right, down) for down in centers for right in centers]
     images = to_entry().decode(latents)
-    grid = helpers.image_grids.make_grid(images, (0, 255), columns=TILES)
-    return helpers.image_grids.to_pil(grid, SCALE)
+    grid = image_grids.make_grid(images, (0, 255), columns=TILES)
+    return image_grids.to_pil(grid, SCALE)
 
 
 def mark_plane(latent):
@@ -252,15 +253,12 @@ def build():
             helpers.note(f"{entry.title}, which has two latents.")
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
-                plane = gr.Image(
-                    label="The plane: click to decode a point",
-                    alt_text="Decoded digits in a grid over the two latents; similar "
-                    "digits are neighbours. A ring marks the chosen point.",
-                    format="png",
-                    type="pil",
-                    interactive=False,
+                plane = helpers.picture(
+                    "The plane: click to decode a point",
+                    "Decoded digits in a grid over the two latents; similar digits are "
+                    "neighbours. A ring marks the chosen point.",
                     buttons=["download", "fullscreen"],
-                    elem_classes=["plane"],
+                    elem_classes="plane",
                     elem_id="plane",
                 )
             with gr.Column(scale=5, min_width=300):
@@ -344,14 +342,7 @@ def build_digit():
         elem_classes="digits",
     )
     with gr.Accordion("Or upload a picture of one", open=False):
-        upload = gr.Image(
-            label="At most 5 MB and 2048×2048 pixels",
-            type="filepath",
-            format="png",
-            sources=["upload"],
-            height=200,
-            buttons=[],
-        )
+        upload = helpers.upload("At most 5 MB and 2048×2048 pixels")
     return {
         "pad": pad,
         "example": example,
@@ -364,16 +355,8 @@ def build_digit():
 
 def small_picture(label, alt_text, min_width=160):
     """Returns an output for one small picture."""
-    return gr.Image(
-        label=label,
-        alt_text=alt_text,
-        format="png",
-        type="pil",
-        interactive=False,
-        buttons=[],
-        min_width=min_width,
-        elem_classes="crisp",
-    )
+    options = {"min_width": min_width, "elem_classes": "crisp"}
+    return helpers.picture(label, alt_text, buttons=[], **options)
 
 
 demo = build()

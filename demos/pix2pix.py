@@ -5,6 +5,7 @@ import random
 import drawing_pad
 import gradio as gr
 import gradio_helpers as helpers
+import model_entries
 import numpy as np
 import translation
 
@@ -39,7 +40,7 @@ def pix2pix(preset, image, seed=0):
         and the translation; and four variants, drawn with dropout.
     """
     entry = helpers.to_entry(preset, PAGE)
-    seed = helpers.to_integer(seed, "Seed", 0, helpers.MAX_SEED)
+    seed = helpers.to_integer(seed, "Seed", 0, model_entries.MAX_SEED)
     pixels = read_source(entry, image)
     return *translate(entry, pixels), draw_variants(entry, pixels, seed)
 
@@ -171,7 +172,7 @@ def vary(preset, image, seed):
     if image is None:
         return None
     entry = helpers.to_entry(preset, PAGE)
-    seed = helpers.to_integer(seed, "Seed", 0, helpers.MAX_SEED)
+    seed = helpers.to_integer(seed, "Seed", 0, model_entries.MAX_SEED)
     return draw_variants(entry, read_source(entry, image), seed)
 
 
@@ -181,7 +182,7 @@ def show_model(preset):
     entry = helpers.to_entry(preset, PAGE)
     draws = takes_drawings(entry)
     examples = translation.find_examples(entry)
-    first = show(entry, examples[0][1]) if examples else clear()
+    first = show(entry, examples[0][1]) if examples else blank(entry)
     sheet, source, *results = first
     return (
         gr.update(visible=draws, value=sheet),
@@ -200,9 +201,10 @@ def show(entry, pixels):
     return sheet, helpers.store_picture(source), *translate(entry, pixels)
 
 
-def clear():
-    """Returns sheet, source, translation and pair with nothing in them."""
-    return "", None, None, None
+def blank(entry):
+    """Returns an empty sheet of a model's shape, and no source, translation, pair."""
+    paper = helpers.enlarge(np.full(entry.input_shape, 255, "uint8"), SIDE)
+    return drawing_pad.write(paper), None, None, None
 
 
 def warm_up(preset):
@@ -221,14 +223,14 @@ def draw_seed():
 
 def build():
     """Returns the page."""
-    choices = helpers.choices_of(PAGE)
+    choices = model_entries.choices_of(PAGE)
     with gr.Blocks(title="pix2pix") as page:
         helpers.title(
             "pix2pix",
             "Draw something, and a network paints it: it learned from pairs of images "
             "what to make of one.",
         )
-        helpers.note(helpers.missing_note(PAGE))
+        helpers.note(model_entries.missing_note(PAGE))
         with gr.Row(elem_classes="controls"):
             preset = gr.Dropdown(
                 choices,
@@ -249,18 +251,20 @@ def build():
                     wait=60,
                     elem_id="pad",
                 )
-                source = translation.picture(
+                source = helpers.picture(
                     "Input",
                     "The picture as the model gets it",
                     visible=False,
                     elem_id="source",
+                    elem_classes="crisp",
                 )
                 button = gr.Button("Translate", variant="primary", elem_id="translate")
             with gr.Column(min_width=320):
-                output = translation.picture(
+                output = helpers.picture(
                     "Translation",
                     "What the network makes of the input",
                     elem_id="translation",
+                    elem_classes="crisp",
                 )
             with gr.Column(min_width=280, elem_classes="controls"):
                 variants = translation.gallery(
@@ -277,9 +281,7 @@ def build():
                     "Examples that the model has never seen", elem_id="examples"
                 )
             with gr.Column(min_width=320, elem_classes="controls"):
-                upload = translation.upload(
-                    "Or upload a picture (up to 5 MB, 2048×2048)"
-                )
+                upload = helpers.upload("Or upload a picture (up to 5 MB, 2048×2048)")
                 with gr.Column(elem_classes="controls") as edge_controls:
                     blur, contrast, edge_button = build_edges()
             with gr.Column(min_width=320):
@@ -322,7 +324,7 @@ def build():
             **varying
         )
         pad.clear(
-            lambda: (*clear()[1:], None),
+            lambda: [None] * 4,
             None,
             [source, *results, variants],
             **helpers.QUIET,

@@ -5,7 +5,9 @@ import random
 
 import gradio as gr
 import gradio_helpers as helpers
+import model_entries
 import numpy as np
+import training_images
 
 DEFAULT_SEED = 0
 DEFAULT_COUNT = 16
@@ -149,7 +151,7 @@ def nearest(
 def check(preset, seed, strength, gibbs_steps=DEFAULT_STEPS):
     """Returns the checked arguments of `Entry.draw`, the entry first."""
     entry = helpers.to_entry(preset)
-    seed = helpers.to_integer(seed, "Seed", 0, helpers.MAX_SEED)
+    seed = helpers.to_integer(seed, "Seed", 0, model_entries.MAX_SEED)
     strength = helpers.to_strength(entry, strength)
     if "gibbs_steps" not in entry.options:
         return entry, seed, strength
@@ -182,7 +184,7 @@ def find_training_images(entry, image):
             "The training images of this model are not known. Start the app with "
             "--dataset NAME."
         )
-    training = helpers.training_images(entry.dataset, entry.image_shape)
+    training = training_images.read(entry.dataset, entry.image_shape)
     if training.image_shape != image.shape:
         raise helpers.complain(
             f"The images of {entry.dataset} have another shape than the samples: "
@@ -333,14 +335,14 @@ def toggle(group, index):
 
 def build():
     """Returns the page."""
-    choices = helpers.choices_of("Sampling")
+    choices = model_entries.choices_of("Sampling")
     with gr.Blocks(title="Sampling") as page:
         helpers.title(
             "Sampling",
             "Draw images that nobody drew. Then walk between two of them, "
             "calculate with them, and see whether they are copies.",
         )
-        helpers.note(helpers.missing_note())
+        helpers.note(model_entries.missing_note())
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280, elem_classes="controls"):
                 preset = gr.Dropdown(
@@ -364,11 +366,11 @@ def build():
                     new_seed = gr.Button("New seed", min_width=96, scale=0)
                 strength = gr.Slider(
                     0.1,
-                    helpers.STRENGTHS[0].maximum,
+                    model_entries.STRENGTHS[0].maximum,
                     1.0,
                     step=0.05,
                     label="Truncation",
-                    info=helpers.STRENGTHS[0].info,
+                    info=model_entries.STRENGTHS[0].info,
                 )
                 gibbs_steps = gr.Slider(
                     1,
@@ -512,12 +514,12 @@ def build_walk():
             )
             button = gr.Button("Walk", variant="primary")
         with gr.Column(scale=9, min_width=320):
-            animation = picture(
+            animation = helpers.picture(
                 "Walk",
                 "Animation: one sample turns into another and back",
                 elem_classes="crisp",
             )
-            strip = picture(
+            strip = helpers.picture(
                 "On the way",
                 "Images on the way from the first sample to the second, side by side",
                 elem_classes="crisp",
@@ -581,19 +583,6 @@ def build_nearest():
 def hint(text):
     """Adds a short instruction."""
     return gr.Markdown(text, elem_classes="hint")
-
-
-def picture(label, alt_text, **options):
-    """Returns an output for one picture, PNG unless it is a file."""
-    return gr.Image(
-        label=label,
-        alt_text=alt_text,
-        format="png",
-        type="pil",
-        interactive=False,
-        buttons=["download"],
-        **options,
-    )
 
 
 def small_gallery(label):

@@ -50,7 +50,7 @@ def find_examples(entry, from_targets=False):
     """Returns examples for a translator that it was not trained on.
 
     Args:
-        entry: `helpers.Entry`.
+        entry: `model_entries.Entry`.
         from_targets: Boolean, whether they are of the other side of its data.
 
     Returns:
@@ -109,31 +109,4 @@ def gallery(label, **options):
         buttons=[],
         elem_classes=["samples", "nameless", *classes],
         **options,
-    )
-
-
-def picture(label, alt_text, **options):
-    """Returns an output for one picture, with a button to download it as PNG."""
-    return gr.Image(
-        label=label,
-        alt_text=alt_text,
-        format="png",
-        type="pil",
-        interactive=False,
-        buttons=["download"],
-        elem_classes="crisp",
-        **options,
-    )
-
-
-def upload(label):
-    """Returns an input for a picture of the visitor's."""
-    return gr.Image(
-        label=label,
-        type="filepath",
-        format="png",
-        sources=["upload"],
-        height=200,
-        buttons=[],
-        elem_classes="drop",
     )

@@ -73,7 +73,7 @@ def check_save_and_load(make_model, config, tmp_path):
 
 
 def check_training(make_model, data, tmp_path):
-    """`fit` moves all weights, `evaluate` none; a loaded model trains on as its twin."""
+    """`fit` moves all weights, `evaluate` none; a loaded model trains on alike."""
     options = {"batch_size": len(data[0]) // 2, "verbose": 0}
     model = make_model(seed=1)
     before = arrays_of(model.trainable_variables)

@@ -78,35 +78,39 @@ def test_generators_saved_on_tensorflow_load_on_each_backend():
 
 @pytest.fixture(scope="module", params=MAKERS)
 def saved(request, tmp_path_factory):
-    """A saved generator as a Keras model, its inputs, its outputs, a folder."""
+    """A saved generator as a Keras model, pairs of inputs and outputs, a folder."""
     path = save_generator(request.param, tmp_path_factory.mktemp(request.param))
     data = np.load(path.with_suffix(".npz"))
     network = keras.models.load_model(path)
-    network(data["inputs"])  # Keras exports what was called.
-    return network, data["inputs"], data["outputs"], path.parent
+    # Images of another size, where the network takes any.
+    sides = [side or 32 for side in network.input_shape[1:]]
+    other = RNG.uniform(0, 1, (1, *sides)).astype("float32")
+    pairs = [(data["inputs"], data["outputs"]), (other, network(other))]
+    return network, pairs, path.parent
 
 
 @pytest.mark.backends("tensorflow")  # Keras exports by it.
 def test_export_to_saved_model(saved):
     import tensorflow as tf
 
-    network, inputs, expected, folder = saved
+    network, pairs, folder = saved
     network.export(folder / "saved_model", verbose=False)
     exported = tf.saved_model.load(folder / "saved_model")  # It holds the variables.
-    outputs = exported.serve(inputs)
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    for inputs, expected in pairs:
+        np.testing.assert_allclose(exported.serve(inputs), expected, atol=1e-5)
 
 
 @pytest.mark.backends("tensorflow")  # Keras exports by it.
 def test_export_to_onnx(saved):
     import onnxruntime
 
-    network, inputs, expected, folder = saved
+    network, pairs, folder = saved
     network.export(folder / "model.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     (name,) = [each.name for each in session.get_inputs()]
-    (outputs,) = session.run(None, {name: inputs})
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    for inputs, expected in pairs:
+        (outputs,) = session.run(None, {name: inputs})
+        np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
 if __name__ == "__main__":

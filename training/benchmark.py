@@ -11,6 +11,7 @@ Parts:
         scikit-learn's, and against the six matrix products a step that it needs.
     c: 16 samples through the running app, by its API.
     d: From the start of the app to its first page; what `import gen_keras` costs.
+    e: A translation through the running app, and that of a large photo.
 
 JAX and torch run in `.venv-jax` and `.venv-torch`. Run it on an idle machine.
 """
@@ -27,6 +28,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -67,6 +69,10 @@ PROTOCOL = {
     "d": "Fresh processes, files cached by the system. page: from the start of "
     "demos/app.py to the last byte of /. import: `import keras`, then "
     "`import gen_keras` in the same process.",
+    "e": "Requests of gradio_client one after the other, until all pictures are made: "
+    "of pix2pix the translation and four variants; of CycleGAN the full circle, at the "
+    "size of the training. The app has been warm. photo: the full circle of one noisy "
+    "image of 2048 x 2048 pixels, once, and the most memory that the app has held.",
 }
 
 
@@ -75,7 +81,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="a,b,c,d", help="parts, such as a,d")
+    parser.add_argument("--only", default="a,b,c,d,e", help="parts, such as a,d")
     parser.add_argument(
         "--blocks", type=int, default=12, help="of each process of a, and of b"
     )
@@ -83,7 +89,7 @@ def main():
     args = parser.parse_args()
     parts = args.only.split(",")
     if not parts or not set(parts) <= set(PARTS):
-        parser.error(f"--only names parts among a,b,c,d. Received: {args.only}")
+        parser.error(f"--only names parts among a,b,c,d,e. Received: {args.only}")
     if args.blocks < 1:
         parser.error(f"--blocks must be at least 1. Received: {args.blocks}")
 
@@ -239,6 +245,63 @@ def benchmark_app(num_blocks, quick):
     return {"presets": result, "worst_p95_milliseconds": worst}
 
 
+def benchmark_translation(num_blocks, quick):
+    """Returns the milliseconds of a request of part e, for each preset."""
+    import gradio_client
+    import numpy as np
+    from PIL import Image
+
+    from gen_keras import models, presets
+
+    rng = np.random.default_rng(0)
+    num_requests = 3 if quick else 50
+    with App() as app, tempfile.TemporaryDirectory() as folder:
+        client = gradio_client.Client(app.url, verbose=False, download_files=False)
+
+        def request(name, side, **options):
+            path = pathlib.Path(folder) / "image.jpg"
+            small = rng.integers(0, 256, (64, 64, 3), "uint8")
+            Image.fromarray(small).resize((side, side)).save(path)
+            model_class = getattr(models, presets.table()[name]["model"])
+            api_name = (
+                "/cyclegan" if hasattr(model_class, "reconstruct") else "/pix2pix"
+            )
+            image = gradio_client.handle_file(path)
+            start = time.perf_counter()
+            client.predict(preset=name, image=image, api_name=api_name, **options)
+            return 1000 * (time.perf_counter() - start)
+
+        names = [
+            name
+            for name, row in presets.table().items()
+            if hasattr(getattr(models, row["model"]), "translate")
+        ]
+        for name in names:
+            request(name, 64)
+        time.sleep(1 if quick else WARM_UP_SECONDS)
+        result = {}
+        for name in names:
+            times = [request(name, 64) for _ in range(num_requests)]
+            result[name] = {
+                "requests": num_requests,
+                "p50_milliseconds": round(percentile(times, 50)),
+                "p95_milliseconds": round(percentile(times, 95)),
+            }
+        side = 128 if quick else 2048
+        seconds = request("cyclegan_noto2twemoji", side, max_side=side) / 1000
+        photo = {"side": side, "seconds": round(seconds, 1)}
+        photo["peak_gigabytes"] = round(read_peak_memory(app.process.pid) / 1e9, 1)
+    worst = max(row["p95_milliseconds"] for row in result.values())
+    return {"presets": result, "worst_p95_milliseconds": worst, "photo": photo}
+
+
+def read_peak_memory(pid):
+    """Returns the most bytes that a process has held, on Linux."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
 def benchmark_start(num_blocks, quick):
     """Returns the seconds of part d."""
 
@@ -283,6 +346,7 @@ PARTS = {
     "b": benchmark_rbm,
     "c": benchmark_app,
     "d": benchmark_start,
+    "e": benchmark_translation,
 }
 
 # Processes ----------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from script_helpers import flag, one_line_errors, parse_flags, print_devices
 from tensorboard.backend.event_processing import event_accumulator
 from translation_evaluation import TranslationEvaluation
 
-from gen_keras import backend, metrics, presets
+from gen_keras import backend, image_grids, metrics, presets
 from gen_keras.models.base import Translator
 
 RESULTS = pathlib.Path(__file__).parent / "results"
@@ -69,14 +69,23 @@ class Config:
     num_temperatures: int = flag(0, "equally spaced; 0: the 14,500 of the literature")
     training: str = flag("", "the command that made --model, to write down, too")
     curves: str = flag("", "the --log-dir of the training, whose curves to write too")
+    picture: str = flag("", "an image file for some translations, to look at")
     out: str = flag("", "the JSON file; a preset's is training/results/NAME.json")
 
 
 def evaluate(model, dataset, config):
     """Returns protocols and figures of a model, see `Evaluation.run`."""
     translates = isinstance(model, Translator)
-    evaluation = TranslationEvaluation if translates else SampleEvaluation
-    return evaluation(model, dataset, config).run()
+    if config.picture and not translates:
+        raise ValueError(
+            "--picture wants a model that translates images. "
+            f"Received: a {type(model).__name__}"
+        )
+    kind = TranslationEvaluation if translates else SampleEvaluation
+    evaluation = kind(model, dataset, config)
+    if config.picture:
+        image_grids.to_pil(evaluation.draw()).save(config.picture, quality=90)
+    return evaluation.run()
 
 
 def load_subject(config):
@@ -167,7 +176,7 @@ def main(config):
         if config.compare:
             original = presets.load(config.compare)
             # The ELBO tells as much as the IWAE bound here, in a fiftieth of the time.
-            quick = dataclasses.replace(config, importance_samples=0)
+            quick = dataclasses.replace(config, importance_samples=0, picture="")
             _, figures["compared"] = evaluate(original, dataset, quick)
             protocol["compared"] = (
                 f"The same figures of {pathlib.Path(config.compare).name}, the model "

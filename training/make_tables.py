@@ -186,24 +186,25 @@ def make_translation_table(config):
         for baseline, title in BASELINES.items() if found else ():
             metrics = next(iter(found.values()))["metrics"]
             rows.append([f"{source}: {title}", *format_translation(metrics, baseline)])
-        rows += [
-            [
-                f"{source}: [{names[name]}](training/results/{name}.json)",
-                *format_translation(result["metrics"], "outputs"),
-            ]
-            for name, result in found.items()
-        ]
+        for name, result in found.items():
+            link = f"{source}: [{names[name]}](training/results/{name}.json)"
+            rows.append([link, *format_translation(result["metrics"], "outputs")])
+            for variant, title in VARIANTS.items():
+                if variant in result["metrics"]["translation"]:
+                    cells = format_translation(result["metrics"], variant)
+                    rows.append([f"{source}: {names[name]}, {title}", *cells])
     header = ["To Twemoji", "Error", "Top 1", "Top 5", "Kernel distance"]
     header += ["Taken for Twemoji", "Error after the circle"]
+    shown = ("translation", "cycle", "kernel_distance", "vendor")
     table = format_table(header, rows)
-    return table + format_protocols(results) + format_training(results)
+    return table + format_protocols(results, shown) + format_training(results)
 
 
 def format_translation(metrics, subject):
     """Returns the cells of the outputs, or of a baseline where it has figures."""
-    score = metrics["translation"][subject]
+    score = metrics["translation"].get(subject)
     cells = [
-        format_interval(score, key, form)
+        format_interval(score, key, form) if score else ""
         for key, form in (
             ("mean_absolute_error", "{:.3f}"),
             ("top_1", "{:.1%}"),
@@ -211,7 +212,11 @@ def format_translation(metrics, subject):
         )
     ]
     for metric, form in (("kernel_distance", "{:.2f}"), ("vendor", "{:.1%}")):
-        value = metrics.get(metric, {}).get("a_to_b", {}).get(subject)
+        values = metrics.get(metric, {}).get("a_to_b", {})
+        if subject == "real":  # Other real images, and the real ones themselves.
+            value = values.get("training_images", values.get("real_images"))
+        else:
+            value = values.get(subject)
         cells.append("" if value is None else form.format(value))
     circle = metrics.get("cycle") if subject == "outputs" else None
     return [*cells, f"{circle['a_to_b']:.3f}" if circle else ""]
@@ -237,6 +242,11 @@ BASELINES = {
     "input": "unchanged",
     "nearest_training_pair": "target of the nearest training input",
     "mean_of_both": "mean of these two",
+    "real": "real Twemoji",
+}
+VARIANTS = {
+    "stochastic": "with noise",
+    "training_pairs": "of what it was trained on",
 }
 
 
@@ -246,7 +256,7 @@ def make_speed_table(config):
     if not path.is_file():
         return ""
     metrics = json.loads(path.read_text("utf-8"))["metrics"]
-    steps, epoch, app, start = (metrics[part] for part in "abcd")
+    steps, epoch, app, start, translation = (metrics[part] for part in "abcde")
     names = list(epoch["settings"])
     steps = {name: value for name, value in steps.items() if isinstance(value, dict)}
     rows = [
@@ -264,11 +274,18 @@ def make_speed_table(config):
         )
     ]
     seconds = start["median_seconds"]
-    worst = app["worst_p95_milliseconds"] / 1000
+    worst, slowest = (
+        part["worst_p95_milliseconds"] / 1000 for part in (app, translation)
+    )
+    photo = translation["photo"]
     return (
         format_table(["Ratio of times", *map(SETTINGS.get, names)], rows)
         + f"""
 - 16 samples through the app, 95 of 100 requests, slowest preset: {worst:.2f} s.
+- A translation through the app, with four variants (pix2pix) or back again (CycleGAN),
+  95 of 100 requests, slowest preset: {slowest:.2f} s. There and back with a photo of
+  {photo["side"]} × {photo["side"]} pixels: {photo["seconds"]:.0f} s and
+  {photo["peak_gigabytes"]:.1f} GB of memory.
 - Start of the app to its first page: {seconds["page"]:.1f} s.
 - `import gen_keras` over `import keras`: {seconds["import gen_keras"]:.2f} s.
 """
@@ -305,11 +322,18 @@ def format_table(header, rows):
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def format_protocols(results):
-    """Returns a list of how the figures were made, each protocol once."""
+def format_protocols(results, shown=None):
+    """Returns a list of how the figures were made, each protocol once.
+
+    Args:
+        results: Dict of names to results.
+        shown: Names of metrics; by default all.
+    """
     users = {}
     for name, result in results.items():
         for metric, protocol in result["protocol"].items():
+            if shown and metric not in shown:
+                continue
             users.setdefault((metric, protocol), []).append(f"`{name}`")
     lines = [
         f"- {metric} ({', '.join(names)}): {protocol}\n"

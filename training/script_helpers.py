@@ -168,6 +168,11 @@ def _check(config):
                 f"{config.log_dir} started. Leave it out, or start another run in "
                 f"another --log-dir. Received: {_as_text(now)}"
             )
+        if name == "epochs" and now != value:
+            print(
+                f"The run began with --epochs {value}. A rate that falls over the "
+                f"epochs falls from now on as in a run of {now}."
+            )
     if started and checkpoint.progress().epoch >= config.epochs:
         print(
             f"The run in {config.log_dir} has had its {config.epochs} epochs already; "

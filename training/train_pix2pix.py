@@ -45,6 +45,7 @@ class Config(TranslationConfig):
         "paired_folder:PATH",
     )
     image_size: int = flag(64, "side of the images; a multiple of 16")
+    input_channels: int = flag(0, "those of a folder's inputs; 0: as --channels")
     epochs: int = flag(200, "epochs in total; the rate falls over the second half")
     batch_size: int = flag(8, "pairs a step (paper: 1, on larger images)")
     log_dir: str = flag(
@@ -66,8 +67,13 @@ class Config(TranslationConfig):
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     with setup(config):
-        pairs = load_images(config, Pix2Pix.value_range, kind=datasets.PairedDataset)
-        held_out = load_images(config, Pix2Pix.value_range, "validation")
+        options = {"kind": datasets.PairedDataset}
+        if config.input_channels:
+            options["input_channels"] = config.input_channels
+        pairs, held_out = (
+            load_images(config, Pix2Pix.value_range, split, **options)
+            for split in ("train", "validation")
+        )
         model = make_model(
             config,
             Pix2Pix,

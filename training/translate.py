@@ -24,7 +24,7 @@ from gen_keras import image_grids
 from gen_keras.datasets import folders
 from gen_keras.models.base import GenerativeModel, Translator
 
-LOSSY = (".jpg", ".jpeg", ".webp")
+LOSSY = (".jpg", ".jpeg", ".jfif", ".webp")
 
 
 def parse_arguments(arguments=None):
@@ -108,7 +108,10 @@ def translate_all(reader, source, target, options):
         try:
             write(outputs, path)
             written.append(path)
-        except ValueError as error:  # Pillow reads formats that it cannot write.
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:  # A full disk, such as.
+                raise
+            # Pillow reads formats that it cannot write.
             left_out.append(f"{name}: {folders.reason_of(error)}")
         progress.add(1)
     for line in left_out:
@@ -162,9 +165,15 @@ def translate(model, images, options):
 
 
 def write(images, path):
-    """Writes the first image in the format that the file's name says."""
+    """Writes the first image in the format that the file's name says.
+
+    Where that has no transparency, it is put on white.
+    """
     picture = image_grids.to_pil(images[0])
     if path.suffix.lower() in LOSSY:
+        if picture.mode == "RGBA":
+            paper = PIL.Image.new("RGBA", picture.size, "white")
+            picture = PIL.Image.alpha_composite(paper, picture)
         picture.convert("RGB").save(path, quality=95)
     else:
         picture.save(path)

@@ -6,7 +6,7 @@ import numpy as np
 from evaluation import Evaluation
 from translation_helpers import translate_in_batches
 
-from gen_keras import metrics
+from gen_keras import image_grids, metrics
 from gen_keras.datasets import UnpairedDataset
 
 NETWORK = "emoji_vendors"
@@ -55,6 +55,24 @@ class TranslationEvaluation(Evaluation):
         spread = np.linspace(0, len(self.train) - 1, len(self.real)).astype(int)
         return self.train[spread]
 
+    @functools.cached_property
+    def looked_up(self):
+        """The target of the training input that is nearest to each input."""
+        return self.train.targets[find_nearest(self.real.inputs, self.train.inputs)]
+
+    def draw(self, count=12):
+        """Returns rows of evenly spaced inputs, outputs, lookups, targets as uint8.
+
+        The lookups are left out where targets do not belong to inputs.
+        """
+        inputs, targets = self.sides["a_to_b"]
+        rows = [inputs, self.outputs["a_to_b"]]
+        if not isinstance(self.real, UnpairedDataset):
+            rows += [self.looked_up, targets]
+        chosen = np.linspace(0, len(inputs) - 1, min(count, len(inputs))).astype(int)
+        images = np.concatenate([_in_colour(row[chosen]) for row in rows])
+        return image_grids.make_grid(images, columns=len(chosen), padding=2)
+
     def translate(self, images, direction="a_to_b", method="translate", **options):
         """Returns the outputs in [0, 1] of images in [0, 1]."""
         low, high = self.model.value_range
@@ -75,12 +93,11 @@ class TranslationEvaluation(Evaluation):
         inputs, targets = self.sides["a_to_b"]
         others = self.others
         unchanged = np.broadcast_to(inputs, targets.shape)
-        looked_up = self.train.targets[find_nearest(inputs, self.train.inputs)]
         figures = {
             "outputs": self.score(self.outputs["a_to_b"], targets),
             "input": self.score(unchanged, targets),
-            "nearest_training_pair": self.score(looked_up, targets),
-            "mean_of_both": self.score((unchanged + looked_up) / 2, targets),
+            "nearest_training_pair": self.score(self.looked_up, targets),
+            "mean_of_both": self.score((unchanged + self.looked_up) / 2, targets),
             "training_pairs": self.score(self.translate(others[0]), others[1]),
         }
         if self.goes_both_ways:
@@ -97,8 +114,8 @@ class TranslationEvaluation(Evaluation):
             "the target of the training input with the least mean absolute "
             "difference. mean_of_both: the mean of these two images. training_pairs: "
             f"outputs of {len(targets):,} evenly spaced training inputs, retrieved "
-            "among as many."
-            + ("" if self.goes_both_ways else " stochastic: one output with noise."),
+            "among as many. b_to_a: the other direction, of models that have it. "
+            "stochastic: one output with noise, likewise.",
             figures,
         )
 
@@ -138,26 +155,24 @@ class TranslationEvaluation(Evaluation):
         """Returns the kernel distance of outputs, inputs and other real images."""
         network = metrics.load_feature_network(NETWORK)
 
-        def measure(images, real):
-            return metrics.kernel_distance(
-                *(
-                    metrics.extract_features(network, _in_colour(x))
-                    for x in (real, images)
-                )
+        def measure(images, real, paired=True):
+            features = (
+                metrics.extract_features(network, _in_colour(x)) for x in (real, images)
             )
+            return metrics.kernel_distance(*features, paired=paired)
 
         others = dict(zip(("b_to_a", "a_to_b"), self.others, strict=True))
         return (
             f"Kernel distance (the KID's) to {self.num_real} of the other domain, in "
             f"the 64 features of the {NETWORK} classifier, not comparable with "
             "Inception's. input: the images before translation; training_images: "
-            "as many of the other domain, evenly spaced. Outputs and real images show "
-            "the same emoji, which lowers it by some 0.02.",
+            "as many of the other domain, evenly spaced. Images of one emoji are not "
+            "compared.",
             {
                 direction: {
                     "outputs": measure(self.outputs[direction], real),
                     "input": measure(images, real),
-                    "training_images": measure(others[direction], real),
+                    "training_images": measure(others[direction], real, paired=False),
                 }
                 for direction, (images, real) in self.sides.items()
             },

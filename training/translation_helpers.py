@@ -1,6 +1,7 @@
 """What the training scripts of translators share."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -33,6 +34,9 @@ def fit_unpaired(model, images, held_out, config):
     The best model is that of the least kernel distance on the held-out images, in the
     features of the emoji network at 64 x 64: matched images are not known.
     """
+    figures = measure_unpaired(model, held_out)
+    if figures is None:
+        print("There is no best.keras: it takes two held-out images of each domain.")
     # As many of one domain as of the other.
     count = min(len(held_out.inputs), len(held_out.targets))
     script_helpers.fit(
@@ -40,8 +44,8 @@ def fit_unpaired(model, images, held_out, config):
         images,
         config,
         sample_images=show_circle(model, held_out.take(16)),
-        monitor="val_kernel_distance",
-        figures=measure_unpaired(model, held_out),
+        monitor="val_kernel_distance" if figures else None,
+        figures=figures,
         transform=datasets.random_jitter,
         validation_data=(held_out.inputs[:count], held_out.targets[:count]),
         validation_batch_size=config.batch_size,
@@ -66,11 +70,23 @@ def translate_in_batches(translate, images, batch_size=25, **options):
 
 
 def side_by_side(*images):
-    """Returns images of one size beside each other, gray ones as colour."""
+    """Returns images of one size in [-1, 1] or [0, 1] beside each other.
+
+    Gray ones become colour, and opaque ones get an alpha channel of 1, where another
+    has one.
+    """
     images = [keras.ops.convert_to_numpy(x) for x in images]
     channels = max(x.shape[-1] for x in images)
-    shape = (*images[0].shape[:-1], channels)
-    return np.concatenate([np.broadcast_to(x, shape) for x in images], axis=2)
+    return np.concatenate([_with_channels(x, channels) for x in images], axis=2)
+
+
+def _with_channels(images, channels):
+    if images.shape[-1] in (1, 2) and channels > 2:
+        gray, alpha = images[..., :1], images[..., 1:]
+        images = np.concatenate([gray, gray, gray, alpha], axis=-1)
+    if images.shape[-1] < channels:
+        images = np.concatenate([images, np.ones_like(images[..., :1])], axis=-1)
+    return images[..., :channels]
 
 
 def show_circle(model, held_out):
@@ -106,29 +122,28 @@ def measure_unpaired(model, held_out):
     """
     if min(len(held_out.inputs), len(held_out.targets)) < 2:
         return None
-    network = metrics.load_feature_network("emoji_vendors")
     low, high = model.value_range
+    load_network = functools.cache(metrics.load_feature_network)
 
     def features(images):
         images = keras.ops.clip((images - low) / (high - low), 0, 1)
         colour = keras.ops.repeat(images, 3, -1) if images.shape[-1] < 3 else images
         colour = keras.ops.image.resize(colour[..., :3], (64, 64), antialias=True)
         colour = keras.ops.convert_to_numpy(colour)
+        network = load_network("emoji_vendors")  # Not before it is needed.
         return metrics.extract_features(network, np.clip(colour, 0, 1))
 
-    real = {
-        "a_to_b": features(held_out.targets),
-        "b_to_a": features(held_out.inputs),
-    }
+    real_features = functools.cache(lambda name: features(getattr(held_out, name)))
 
     def measure():
         distances = {}
-        for direction, images in zip(
-            real, (held_out.inputs, held_out.targets), strict=True
+        for direction, images, target in (
+            ("a_to_b", held_out.inputs, "targets"),
+            ("b_to_a", held_out.targets, "inputs"),
         ):
             outputs = translate_in_batches(model.translate, images, direction=direction)
             distances[f"val_kernel_distance/{direction}"] = metrics.kernel_distance(
-                real[direction], features(outputs)
+                real_features(target), features(outputs)
             )
         return distances | {"val_kernel_distance": np.mean(list(distances.values()))}
 

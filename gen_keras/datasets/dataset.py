@@ -126,9 +126,19 @@ class PairedDataset(Dataset):
         targets: As `inputs`, with the same number of images.
         value_range: See `Dataset`, as all further arguments.
         **options: See `Dataset`.
+
+    Raises:
+        ValueError: If the numbers of images differ.
     """
 
+    has_partners = True
+
     def __init__(self, inputs, targets, value_range=(0.0, 1.0), **options):
+        if self.has_partners and len(inputs) != len(targets):
+            raise ValueError(
+                "Pairs need as many targets as inputs. "
+                f"Received: {len(inputs)} inputs, {len(targets)} targets"
+            )
         self._inputs = inputs
         super().__init__(targets, value_range, **options)
 
@@ -164,6 +174,8 @@ class UnpairedDataset(PairedDataset):
     beginning anew when it ends; the length is that of the larger. `epoch_order` draws
     a partner for each image anew, and `dataset[order]` takes its `(n, 2)` positions.
     """
+
+    has_partners = False
 
     def __getitem__(self, indices):
         columns = np.asarray(self._positions[indices])

@@ -68,7 +68,7 @@ def load_folder(
         FileNotFoundError: If the folder or its images are missing.
         ValueError: If an argument is wrong, or sizes differ without `image_size`.
     """
-    settings = _Settings(image_size, channels, resize, check_files)
+    settings = _Settings(path, image_size, (channels,), resize, check_files)
     folder, files = _files_of_split(path, split, validation_fraction, test_fraction)
     images, kept, skipped = _open_images([[folder / f] for f in files], settings)
     files = [files[i] for i in kept]
@@ -93,6 +93,7 @@ def load_paired_folder(
     channels=3,
     resize="crop",
     direction="AtoB",
+    input_channels=None,
     validation_fraction=0.1,
     test_fraction=0.0,
     check_files=True,
@@ -110,6 +111,7 @@ def load_paired_folder(
         channels: See `load_folder`.
         resize: See `load_folder`; both images of a pair are cut alike.
         direction: `"AtoB"` (A is the input, the left or in folder `A`) or `"BtoA"`.
+        input_channels: Integer, those of the inputs; `None`: as many as `channels`.
         validation_fraction: See `load_folder`.
         test_fraction: See `load_folder`.
         check_files: See `load_folder`.
@@ -122,7 +124,9 @@ def load_paired_folder(
         raise ValueError(
             f'`direction` must be "AtoB" or "BtoA". Received: direction={direction!r}'
         )
-    settings = _Settings(image_size, channels, resize, check_files)
+    given = channels if input_channels is None else input_channels
+    both = (given, channels) if direction == "AtoB" else (channels, given)
+    settings = _Settings(path, image_size, both, resize, check_files)
     fractions = validation_fraction, test_fraction
     sides = _find_sides(path, split, fractions)
     if sides:
@@ -172,7 +176,7 @@ def load_unpaired_folder(
         FileNotFoundError: If a folder or its images are missing.
         ValueError: As `load_folder`.
     """
-    settings = _Settings(image_size, channels, resize, check_files)
+    settings = _Settings(path, image_size, (channels,), resize, check_files)
     domains, skipped = [], []
     for suffix in "AB":
         folder, files = _files_of_split(
@@ -356,7 +360,10 @@ def _match(side_a, side_b):
             )
     names = sorted(files_a)
     if not names:
-        raise FileNotFoundError(f"No pair of {folder_a.parent} falls to this split.")
+        raise FileNotFoundError(
+            f"No pair of {folder_a.parent} falls to this split: the names of the files "
+            "decide. Add pairs, or folders of the splits' own: train, validation."
+        )
     return names, [[files_a[name], files_b[name]] for name in names]
 
 
@@ -366,16 +373,18 @@ def _match(side_a, side_b):
 class _Settings:
     """How each file becomes an array, checked."""
 
-    def __init__(self, image_size, channels, resize, check_files):
+    def __init__(self, folder, image_size, channels, resize, check_files):
+        self.folder = str(folder)
         self.size = parse_size(image_size)
         self.channels = channels
         self.resize = resize
         self.check_files = check_files
         self.gray_file = None  # One that becomes colour.
-        if channels not in (1, 3, 4):
-            raise ValueError(
-                f"`channels` must be 1, 3 or 4. Received: channels={channels}"
-            )
+        for number in channels:  # One for each file of a row.
+            if number not in (1, 3, 4):
+                raise ValueError(
+                    f"`channels` must be 1, 3 or 4. Received: channels={number}"
+                )
         if resize not in ("crop", "stretch"):
             raise ValueError(
                 f'`resize` must be "crop" or "stretch". Received: resize={resize!r}'
@@ -400,10 +409,10 @@ def parse_size(image_size):
 class ImageFiles:
     """Image files that look like a uint8 array and are decoded when asked for."""
 
-    def __init__(self, files, settings, size):
+    def __init__(self, files, size, channels, resize):
         self._files = files
-        self._settings = settings
-        self.shape = (len(files), *size, settings.channels)
+        self._resize = resize
+        self.shape = (len(files), *size, channels)
 
     def __len__(self):
         return len(self._files)
@@ -413,9 +422,8 @@ class ImageFiles:
         return np.stack(list(_threads().map(self._decode, files)))
 
     def _decode(self, file):
-        settings = self._settings
         try:
-            return decode(file, self.shape[1:3], settings.channels, settings.resize)
+            return decode(file, self.shape[1:3], self.shape[3], self._resize)
         except Exception as error:
             path = file[0] if isinstance(file, tuple) else file
             raise OSError(
@@ -441,24 +449,32 @@ def _open_images(rows, settings):
     kept = [i for i, result in enumerate(results) if isinstance(result[0], tuple)]
     skipped = [result for result in results if not isinstance(result[0], tuple)]
     _warn_of_skipped(skipped, len(rows))
-    if settings.gray_file:
+    if settings.gray_file and settings.folder not in _gray_folders:
+        _gray_folders.add(settings.folder)
         warnings.warn(
-            f"Gray images become colour, with channels={settings.channels}, such as "
-            f"{settings.gray_file}. If all are gray, channels=1 is quicker.",
+            f"Gray images become colour, such as {settings.gray_file}. If all are "
+            "gray, channels=1 is quicker.",
             stacklevel=4,
         )
     size = settings.size or _common_size([(rows[i], results[i]) for i in kept])
     columns = zip(*(rows[i] for i in kept), strict=True)
-    return [ImageFiles(list(c), settings, size) for c in columns], kept, skipped
+    images = [
+        ImageFiles(list(column), size, channels, settings.resize)
+        for column, channels in zip(columns, settings.channels, strict=True)
+    ]
+    return images, kept, skipped
+
+
+_gray_folders = set()  # Of which it was said: once, not for each split and domain.
 
 
 def _inspect(row, settings):
     """Returns the sizes (height, width) of the files, or (path, reason) of one."""
     sizes = []
-    for file in row:
+    for file, channels in zip(row, settings.channels, strict=True):
         path, side = file if isinstance(file, tuple) else (file, None)
         try:
-            sizes.append(_inspect_file(path, side, settings))
+            sizes.append(_inspect_file(path, side, channels, settings))
         except Exception as error:
             return str(path), reason_of(error)
     first, last = sizes[0], sizes[-1]
@@ -467,7 +483,7 @@ def _inspect(row, settings):
     return sizes
 
 
-def _inspect_file(path, side, settings):
+def _inspect_file(path, side, channels, settings):
     """Returns (height, width) as shown; raises whatever decoding would raise."""
     import PIL.Image
     import PIL.ImageOps
@@ -475,11 +491,11 @@ def _inspect_file(path, side, settings):
     with PIL.Image.open(path) as image:
         _check_pixels(image)
         width, height = image.size
-        if settings.channels > 1 and image.mode in ("1", "L", "LA", "I;16"):
+        if channels > 1 and image.mode in ("1", "L", "LA", "I;16"):
             settings.gray_file = path
         if settings.check_files and side != "right":
             image.draft(None, (1, 1))  # Reads all of a JPEG, but computes little.
-            _to_mode(PIL.ImageOps.exif_transpose(image), settings.channels)
+            _to_mode(PIL.ImageOps.exif_transpose(image), channels)
         # In a PNG the orientation may stand at the end: only a check goes so far.
         if settings.check_files or image.format != "PNG":
             if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:  # Lies on its side.

@@ -94,6 +94,16 @@ def test_gray_images_among_colour_are_said_once(tmp_path):
     assert not caught
 
 
+def test_gray_domains_and_splits_are_said_once(tmp_path):
+    for name in ("trainA", "trainB", "validationA", "validationB"):
+        save(tmp_path / name / "a.png", 128, mode="L")
+    with pytest.warns(UserWarning, match="Gray images become colour") as record:
+        for split in ("train", "validation"):
+            dataset = load(tmp_path, "unpaired_folder", split)
+            assert dataset.image_shape == (8, 12, 3)
+    assert len(record) == 1
+
+
 def test_channels(tmp_path):
     save(tmp_path / "a.png", (255, 0, 0, 128), mode="RGBA")
     assert load(tmp_path, channels=4)[0][0, 0].tolist() == pytest.approx(
@@ -356,6 +366,31 @@ def test_subfolders_a_and_b(tmp_path, layout):
     assert_color(targets[1], (0, 10, 0))
 
 
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_inputs_of_other_channels(tmp_path, direction):
+    a, b = direction[0], direction[-1]
+    save(tmp_path / a / "1.png", 51, mode="L")
+    save(tmp_path / b / "1.png", (*RED, 102), mode="RGBA")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # The gray ones stay gray.
+        dataset = load(
+            tmp_path, "paired_folder", direction=direction, input_channels=1, channels=4
+        )
+    inputs, targets = dataset[[0]]
+    assert dataset.input_shape == (8, 12, 1) and dataset.image_shape == (8, 12, 4)
+    assert_color(inputs[0], [51])
+    assert_color(targets[0], (*RED, 102))
+    with pytest.raises(ValueError, match="Received: channels=2"):
+        load(tmp_path, "paired_folder", input_channels=2)
+
+
+def test_unequal_pairs_are_refused():
+    three, five = (np.zeros((n, 4, 4, 3), "uint8") for n in (3, 5))
+    with pytest.raises(ValueError, match="3 inputs, 5 targets"):
+        datasets.PairedDataset(three, five)
+    assert len(datasets.UnpairedDataset(three, five)) == 5
+
+
 def test_pairs_stay_together_in_splits(tmp_path):
     for i in range(30):
         for side in "AB":
@@ -433,9 +468,10 @@ def test_unpaired(tmp_path):
     assert (len(few), len(few.inputs), len(few.targets)) == (2, 2, 2)
 
 
-def test_unpaired_without_train_a(tmp_path):
-    save(tmp_path / "trainB" / "1.png")
-    with pytest.raises(FileNotFoundError, match="folder trainA in"):
+@pytest.mark.parametrize(("there", "missing"), ["BA", "AB"])
+def test_unpaired_with_one_domain(tmp_path, there, missing):
+    save(tmp_path / f"train{there}" / "1.png")
+    with pytest.raises(FileNotFoundError, match=f"folder train{missing} in"):
         load(tmp_path, "unpaired_folder")
 
 

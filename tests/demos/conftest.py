@@ -121,21 +121,21 @@ def client(server):
 @pytest.fixture
 def offer(tmp_path):
     """Returns a function that offers a model, as `--model` does."""
-    import gradio_helpers as helpers
     import latent_space
+    import model_entries
 
-    before = dict(helpers.entries())
+    before = dict(model_entries.entries())
 
     def offer(model, dataset=None):
         path = tmp_path / "mine.keras"
         model.save(path)
-        helpers.add_model(path, dataset)
+        model_entries.add_model(path, dataset)
         latent_space.draw_plane.cache_clear()
-        return helpers.entries()["own"]
+        return model_entries.entries()["own"]
 
     yield offer
-    helpers.entries().clear()
-    helpers.entries().update(before)
+    model_entries.entries().clear()
+    model_entries.entries().update(before)
     latent_space.draw_plane.cache_clear()
 
 

@@ -10,8 +10,11 @@ from PIL import Image
 
 gr = pytest.importorskip("gradio")
 helpers = pytest.importorskip("gradio_helpers")
+model_entries = pytest.importorskip("model_entries")
+training_images = pytest.importorskip("training_images")
 
 import about  # noqa: E402
+import environment  # noqa: E402
 import latent_space  # noqa: E402
 import sampling  # noqa: E402
 
@@ -59,7 +62,7 @@ def test_a_real_digit_stays_as_it_is():
 
 
 def test_a_training_image_is_its_own_neighbour():
-    training = helpers.training_images("emoji")
+    training = training_images.read("emoji")
     image = training.rows[7].reshape(training.image_shape)
     images, distances = training.nearest(image)
     np.testing.assert_array_equal(images[0], image)
@@ -73,7 +76,7 @@ def test_a_training_image_is_its_own_neighbour():
 
 
 def test_unseen_images_are_no_copies():
-    reference = helpers.training_images("emoji").reference
+    reference = training_images.read("emoji").reference
     assert len(reference) == 100
     assert 0 < reference[0] < reference[-1] < 1
 
@@ -107,7 +110,7 @@ def test_every_model_of_the_package_is_on_the_about_page():
     assert named == {name for name in dir(models) if name[0].isupper()}
     for model in about.MODELS:
         assert hasattr(models, model.name)
-        assert (helpers.ROOT / model.file).is_file()
+        assert (environment.ROOT / model.file).is_file()
         assert model.branch in [text for _, text, _ in about.TAXONOMY]
         assert model.name in about.ALT
 
@@ -124,7 +127,7 @@ def test_a_model_of_ones_own(offer):
     from gen_keras import models
 
     offer(models.DCGAN((28, 28, 1), base_filters=8, latent_dim=5))
-    entry = next(iter(helpers.entries().values()))
+    entry = next(iter(model_entries.entries().values()))
     assert entry.title == "Your model: mine.keras"
     assert entry.dataset == "mnist"
     assert len(sampling.sample("own", 2, 0)) == 2
@@ -147,13 +150,13 @@ def test_a_folder_of_ones_own(offer, tmp_path, shape):
 
 def test_a_folder_too_small_for_unseen_images(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "1.png")
-    assert helpers.training_images(f"folder:{tmp_path}", (8, 8, 1)).reference is None
+    assert training_images.read(f"folder:{tmp_path}", (8, 8, 1)).reference is None
 
 
 def test_make_demo_passes_model_and_data():
     names = ["MODEL=my.keras", "DATASET=folder:my images"]
     command = ["make", "--no-print-directory", "-n", "demo", *names]
-    done = subprocess.run(command, cwd=helpers.ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=environment.ROOT, capture_output=True, text=True)
     words = shlex.split(done.stdout.replace("\\\n", " "))
     assert words[-4:] == ["--model", "my.keras", "--dataset", "folder:my images"]
 
@@ -175,7 +178,7 @@ def save_flat_model(path):
 def test_a_model_that_is_not_for_the_pages(tmp_path, save, words):
     save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match=words):
-        helpers.add_model(tmp_path / "other.keras")
+        model_entries.add_model(tmp_path / "other.keras")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK no zip", b"{}"])
@@ -184,27 +187,27 @@ def test_a_file_that_is_no_model(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match="must be a .keras file"):
-        helpers.add_model(path)
+        model_entries.add_model(path)
 
 
 def test_a_missing_preset_is_said(monkeypatch):
-    monkeypatch.setattr(helpers, "missing_presets", lambda *page: ["a", "b"])
-    assert "`a`, `b`" in helpers.missing_note()
+    monkeypatch.setattr(model_entries, "missing_presets", lambda *page: ["a", "b"])
+    assert "`a`, `b`" in model_entries.missing_note()
     for page in ("Sampling", "pix2pix", "CycleGAN"):
         with pytest.raises(gr.Error, match="gen_keras/presets/a.keras is not there"):
             helpers.to_entry("a", page)
-    monkeypatch.setattr(helpers, "missing_presets", lambda *page: [])
-    assert helpers.missing_note() == ""
+    monkeypatch.setattr(model_entries, "missing_presets", lambda *page: [])
+    assert model_entries.missing_note() == ""
 
 
 def test_a_preset_is_missed_on_its_own_page(monkeypatch):
     missing = {"vae_mnist", "pix2pix_edges2twemoji", "cyclegan_noto2twemoji"}
-    path = helpers.presets.path
+    path = model_entries.presets.path
 
     def lose(name):
         return path(name).with_suffix(".lost" if name in missing else ".keras")
 
-    monkeypatch.setattr(helpers.presets, "path", lose)
-    assert helpers.missing_presets() == ["vae_mnist"]
-    assert helpers.missing_presets("pix2pix") == ["pix2pix_edges2twemoji"]
-    assert helpers.missing_presets("CycleGAN") == ["cyclegan_noto2twemoji"]
+    monkeypatch.setattr(model_entries.presets, "path", lose)
+    assert model_entries.missing_presets() == ["vae_mnist"]
+    assert model_entries.missing_presets("pix2pix") == ["pix2pix_edges2twemoji"]
+    assert model_entries.missing_presets("CycleGAN") == ["cyclegan_noto2twemoji"]

@@ -8,6 +8,7 @@ from tests.demos.conftest import read
 
 gr = pytest.importorskip("gradio")
 helpers = pytest.importorskip("gradio_helpers")
+model_entries = pytest.importorskip("model_entries")
 
 import app  # noqa: E402
 import cyclegan  # noqa: E402
@@ -43,12 +44,12 @@ def save_picture(path, size=(40, 40), color=(200, 30, 90), mode="RGB"):
 def test_each_model_is_offered_on_its_own_page(offer):
     offer(make_pix2pix())
     pages = ("Sampling", "pix2pix", "CycleGAN")
-    offered = [set(helpers.entries_of(page)) for page in pages]
-    assert set.union(*offered) == set(helpers.entries())
-    assert sum(map(len, offered)) == len(helpers.entries())
-    assert next(iter(helpers.entries_of("pix2pix"))) == "own"
+    offered = [set(model_entries.entries_of(page)) for page in pages]
+    assert set.union(*offered) == set(model_entries.entries())
+    assert sum(map(len, offered)) == len(model_entries.entries())
+    assert next(iter(model_entries.entries_of("pix2pix"))) == "own"
     offer(make_cyclegan())
-    assert next(iter(helpers.entries_of("CycleGAN"))) == "own"
+    assert next(iter(model_entries.entries_of("CycleGAN"))) == "own"
     for call in (sampling.sample, pix2pix.pix2pix):
         with pytest.raises(gr.Error, match="The model must be one of"):
             call("own", None)
@@ -66,6 +67,16 @@ def test_a_pix2pix_of_ones_own(offer, tmp_path, channels):
     assert len(pair) == 2 and len(variants) == pix2pix.NUM_VARIANTS
     assert pix2pix.show_model("own")[1]["visible"] == (channels == 3)
     pix2pix.warm_up("own")
+
+
+def test_the_sheet_has_the_shape_of_the_model(offer):
+    offer(make_pix2pix(1))
+    sheet = drawing_pad.read(pix2pix.show_model("own")[0]["value"])
+    assert sheet.size == (24 * 13, 16 * 13)
+    assert np.asarray(sheet).min() == 255
+    sheet.paste(0, (0, 0, 13, 16 * 13))  # Nothing is cut off.
+    source, *results = pix2pix.take_drawing("own", drawing_pad.write(sheet))
+    assert (read(source)[:, :13] == 0).all() and all(results)
 
 
 def test_examples_of_a_folder_of_ones_own(offer, tmp_path):
@@ -88,7 +99,7 @@ def test_a_lost_folder_gives_no_examples(offer):
 def test_the_examples_are_validation_images():
     from gen_keras import datasets
 
-    entry = helpers.entries()["pix2pix_edges2twemoji"]
+    entry = model_entries.entries()["pix2pix_edges2twemoji"]
     unseen = datasets.load("emoji_edges", split="validation")
     known = {np.rint(255 * x).astype("uint8").tobytes() for x in unseen.inputs}
     examples = translation.find_examples(entry)
@@ -105,7 +116,7 @@ def test_a_picture_enlarged_by_whole_pixels_comes_back():
 
 def test_a_drawing_goes_to_the_sheet_and_back():
     name, pixels = translation.find_examples(
-        helpers.entries()["pix2pix_edges2twemoji"]
+        model_entries.entries()["pix2pix_edges2twemoji"]
     )[0]
     sheet = drawing_pad.write(helpers.enlarge(pixels, pix2pix.SIDE))
     read_back = translation.crop(drawing_pad.read(sheet), pixels.shape)
@@ -120,7 +131,7 @@ def test_a_pen_stroke_looks_like_a_line_of_the_training_images():
     ink = 255 - translation.crop(sheet, (64, 64, 1))[32, :, 0].astype(int)
     step = np.zeros((1, 64, 64, 1), "uint8")
     step[:, :, 32:] = 255
-    line = 255 * (1 - helpers.datasets.extract_edges(step)[0, 32, :, 0])
+    line = 255 * (1 - pix2pix.datasets.extract_edges(step)[0, 32, :, 0])
     assert ink.sum() == pytest.approx(line.sum(), rel=0.15)
 
 
@@ -174,6 +185,6 @@ def test_translators_are_warmed_up(offer, monkeypatch):
     monkeypatch.setattr(sampling, "sample", called.append)
     monkeypatch.setattr(pix2pix, "warm_up", called.append)
     monkeypatch.setattr(cyclegan, "warm_up", called.append)
-    monkeypatch.setattr(helpers, "training_images", lambda *args: None)
+    monkeypatch.setattr(app.training_images, "read", lambda *args: None)
     app.warm_up()
-    assert called == list(helpers.entries())
+    assert called == list(model_entries.entries())

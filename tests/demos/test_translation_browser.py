@@ -80,8 +80,8 @@ def test_the_first_example_is_there_at_once(visit):
     assert page.locator("#translation img").get_attribute("alt")
 
 
-def test_strokes_are_translated(visit):
-    page = start_blank(visit)
+def draw_strokes(page):
+    """Returns `None` and the pictures of three strokes, and the seconds of each."""
     pictures, times = [None], []
     for points in (SQUARE, [(0.3, 0.3), (0.7, 0.7)], [(0.7, 0.3), (0.3, 0.7)]):
         stroke(page, points)
@@ -89,7 +89,18 @@ def test_strokes_are_translated(visit):
         pictures.append(wait_for_picture(page, pictures[-1]))
         times.append(time.monotonic() - start)
         sync_api.expect(page.locator("#variants img")).to_have_count(4)
-    print("From a stroke to its picture:", *(f"{t:.2f} s" for t in times))
+    return pictures, times
+
+
+@pytest.mark.slow  # Not beside other tests: it is timed.
+def test_a_stroke_is_answered_within_a_second(visit):
+    _, times = draw_strokes(start_blank(visit))
+    assert min(times) < 1, times
+
+
+def test_strokes_are_translated(visit):
+    page = start_blank(visit)
+    pictures, times = draw_strokes(page)
     assert max(times) < MAX_SECONDS
     assert len(set(pictures)) == 4
     for selector in ("#translation", "#variants", "#pair"):

@@ -10,6 +10,7 @@ import evaluate
 import keras
 import make_tables
 import numpy as np
+import PIL.Image
 import pytest
 from translation_evaluation import TranslationEvaluation, find_nearest
 
@@ -130,10 +131,19 @@ def test_translation_of_generators_that_change_nothing(tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     config = evaluate.Config(
-        model=str(path), dataset="emoji_vendors", split="validation"
+        model=str(path),
+        dataset="emoji_vendors",
+        split="validation",
+        picture=str(tmp_path / "picture.png"),
     )
     figures = evaluate.main(config)["metrics"]
     assert list(figures) == SUITED["CycleGAN"]
+    with PIL.Image.open(config.picture) as picture:
+        pixels = np.asarray(picture)
+    # Rows of inputs, outputs, lookups, targets, 2 pixels apart.
+    assert pixels.shape == (4 * 66 - 2, 12 * 66 - 2, 3)
+    np.testing.assert_array_equal(pixels[:64], pixels[66:130])
+    assert not np.array_equal(pixels[:64], pixels[132:196])
     translation = figures["translation"]
     assert translation["outputs"] == translation["input"]
     error = translation["outputs"]["mean_absolute_error"]
@@ -258,6 +268,10 @@ BENCHMARK = {
         "b": {"settings": {"torch": {"sklearn_ratio": RATIO, "products_ratio": RATIO}}},
         "c": {"worst_p95_milliseconds": 123},
         "d": {"median_seconds": {"page": 5.67, "import gen_keras": 0.04}},
+        "e": {
+            "worst_p95_milliseconds": 456,
+            "photo": {"side": 2048, "seconds": 65.4, "peak_gigabytes": 7.6},
+        },
     }
 }
 README = """# Title
@@ -299,7 +313,9 @@ def test_speed_table(paths):
     assert "| RBM, a step: ours / by hand | 1.23 (1.10–1.30) |\n" in table
     assert "| RBM, a step: ours / native networks |  |\n" in table
     assert "| RBM, an epoch: scikit-learn / ours | 1.23 (1.10–1.30) |\n" in table
-    assert "slowest preset: 0.12 s.\n- Start of the app to its first page: 5.7" in table
+    assert "slowest preset: 0.12 s.\n- A translation" in table
+    assert "slowest preset: 0.46 s. There and back" in table
+    assert "2048 × 2048 pixels: 65 s and\n  7.6 GB of memory.\n- Start of" in table
     assert table.endswith("- `import gen_keras` over `import keras`: 0.04 s.\n")
     assert "| Ratio of times | PyTorch |\n" in table
 

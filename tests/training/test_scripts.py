@@ -368,6 +368,11 @@ def test_resume_goes_by_the_flags_of_the_start(photos, tmp_path, capsys):
 
     module_of("vae").main(resumed)
     assert "has had its 1 epochs already" in capsys.readouterr().out
+    longer = script_helpers.parse_flags(
+        module_of("vae").Config, [*arguments, "--epochs", "2"]
+    )
+    module_of("vae").main(longer)
+    assert "began with --epochs 1. A rate that falls" in capsys.readouterr().out
     more = [*arguments, "--epochs", "2", "--learning-rate", "0.25"]
     other = script_helpers.parse_flags(module_of("vae").Config, more)
     assert (other.epochs, other.learning_rate) == (2, 0.25)

@@ -17,6 +17,12 @@ def scaled(factor, channels=3):
     return network
 
 
+def unchanged():
+    """A network of four channels that changes nothing."""
+    image = keras.Input((None, None, 4))
+    return keras.Model(image, keras.layers.Activation("linear")(image))
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Paths: a CycleGAN that inverts one way and halves the other, pix2pix, a GAN."""
@@ -27,6 +33,7 @@ def models(tmp_path_factory):
             (16, 16, 3), generator_ab=scaled(-1.0), generator_ba=scaled(0.5), **small
         ),
         "gray": Pix2Pix((16, 16, 1), **small),
+        "alpha": Pix2Pix((16, 16, 4), generator=unchanged(), **small),
         "gan": DCGAN((16, 16, 1), 4, base_filters=2),
     }
     for name, model in made.items():
@@ -67,8 +74,26 @@ def test_a_folder(models, photos, tmp_path, capsys):
     assert pixels_of(tmp_path / "out/sub/photo.JPG").shape == (16, 40, 3)
     assert (pixels_of(tmp_path / "out/clear.png") == 0).all()  # White, inverted.
     printed = capsys.readouterr().out
+    assert "4/4" in printed  # The progress bar.
     assert "Left out broken.png: not an image" in printed
     assert "Wrote 3 of 4 images" in printed
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jfif"])
+def test_what_is_transparent_becomes_white(models, tmp_path, suffix):
+    (tmp_path / "in").mkdir()
+    image = PIL.Image.new("RGBA", (32, 16), (200, 0, 0, 0))
+    image.save(tmp_path / "in/a.png")
+    out = tmp_path / f"a.{suffix}"
+    run(models["alpha"], tmp_path / "in/a.png", out)
+    assert pixels_of(out).shape == (16, 32, 3)
+    assert pixels_of(out).min() > 250
+
+
+def test_a_format_that_cannot_be_written(models, photos, tmp_path, capsys):
+    (photos / "colour.png").rename(photos / "colour.cur")  # Read by content.
+    run(models["cyclegan"], photos, tmp_path / "out")
+    assert "Wrote 2 of" in capsys.readouterr().out
 
 
 def test_one_file_and_the_other_direction(models, photos, tmp_path):

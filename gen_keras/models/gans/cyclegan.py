@@ -120,8 +120,10 @@ class CycleGAN(TwoWayTranslator, GenerativeModel):
     Example:
     >>> model = CycleGAN(image_shape=(64, 64, 3), receptive_field=34)
     >>> model.compile()
-    >>> model.fit(horses, zebras)  # (num_images, 64, 64, 3) in [-1, 1], unpaired
-    >>> model.translate(horses[:4], "a_to_b").shape
+    >>> # Of each as many as there are, (num_images, 64, 64, 3), in [0, 1] or bytes.
+    >>> images = datasets.UnpairedDataset(horses, zebras, model.value_range)
+    >>> model.fit(images.batches(batch_size=1, seed=0))
+    >>> model.translate(images.inputs[:4], "a_to_b").shape
     (4, 64, 64, 3)
 
     Reference:

@@ -129,8 +129,9 @@ class DiscoGAN(TwoWayTranslator, GenerativeModel):
     Example:
     >>> model = DiscoGAN(image_shape=(64, 64, 3))
     >>> model.compile()
-    >>> model.fit(bags, shoes, batch_size=192)  # In [0, 1], unpaired; three times 64.
-    >>> model.translate(bags[:4], "a_to_b").shape
+    >>> images = datasets.UnpairedDataset(bags, shoes)  # (num_images, 64, 64, 3)
+    >>> model.fit(images.batches(batch_size=192, seed=0))  # Three times 64.
+    >>> model.translate(images.inputs[:4], "a_to_b").shape
     (4, 64, 64, 3)
 
     Reference:

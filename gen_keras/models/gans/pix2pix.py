@@ -170,7 +170,7 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
 
     Args:
         image_shape: Tuple (height, width, channels) of outputs in training: each side a
-            multiple of 16. `translate` takes images of any size.
+            multiple of 2**depth, and of 8. `translate` takes images of any size.
         input_channels: Integer from 1 to 4; `None`: as many as outputs have.
         depth: Integer, how often the U-Net halves the image; `None`: as often as both
             sides can be halved, at most 8 times.
@@ -221,15 +221,17 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
     ):
         super().__init__(seed)
         self.image_shape = tuple(image_shape)
-        self.input_channels = input_channels or self.image_shape[-1]
-        self.depth = depth or max_depth(self.image_shape)
+        self.input_channels = (
+            self.image_shape[-1] if input_channels is None else input_channels
+        )
+        self.depth = max_depth(self.image_shape) if depth is None else depth
         self.receptive_field = receptive_field
         self.base_filters = base_filters
         self.max_filters = max_filters
         self.discriminator_filters = discriminator_filters or base_filters
         self.dropout = dropout
         self.l1_weight = l1_weight
-        self._check_arguments()
+        self._check_arguments(MIN_DEPTH if depth is None else 2)
         output_channels = self.image_shape[-1]
         self.generator = generator or build_unet(
             self.input_channels,
@@ -247,14 +249,14 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
         self.start_streams(seed)  # Those of dropout.
         self.built = True
 
-    def _check_arguments(self):
+    def _check_arguments(self, min_depth):
         *size, channels = self.image_shape
-        multiple = 2**self.depth
-        if self.depth < 2 or any(side % multiple for side in size):
+        multiple = 2 ** max(self.depth, min_depth)
+        if self.depth < min_depth or any(side % multiple for side in size):
             raise ValueError(
-                "The sides of `image_shape` must be multiples of 2**depth, that is of "
-                f"{multiple}. Received: image_shape={self.image_shape}, "
-                f"depth={self.depth}"
+                f"`depth` must be at least {min_depth}, and the sides of `image_shape` "
+                f"multiples of 2**depth, here of {multiple}. Received: "
+                f"image_shape={self.image_shape}, depth={self.depth}"
             )
         if not (1 <= channels <= 4 and 1 <= self.input_channels <= 4):
             raise ValueError(
@@ -263,6 +265,8 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
             )
         check_at_least(self, 1, "base_filters", "max_filters")
         check_at_least(self, 0, "dropout", "l1_weight")
+        if self.dropout >= 1:
+            raise ValueError(f"`dropout` must be less than 1. Received: {self.dropout}")
         check_receptive_field(self.receptive_field, self.image_shape)
 
     def call(self, inputs, training=False):
@@ -290,8 +294,8 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
     def train_step(self, data):
         """Updates the generator once, then the discriminator once.
 
-        The discriminator sees the outputs that the generator's update was made for,
-        which saves another pass.
+        Paper: the discriminator first. Over the steps the two alternate all the same;
+        in this order one pass serves both updates.
         """
         inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
 
@@ -347,6 +351,9 @@ class Pix2Pix(TwoSides, Translator, GenerativeModel):
         """Returns the discriminator's logits for pairs, one for each patch."""
         pairs = ops.concatenate([inputs, outputs], axis=-1)
         return self.discriminator(pairs, training=training)
+
+
+MIN_DEPTH = 3  # Of the U-Net, unless one asks for less: it shall see the whole.
 
 
 def max_depth(image_shape, limit=8):

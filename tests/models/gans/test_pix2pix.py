@@ -86,7 +86,7 @@ def test_patch_discriminator_is_the_papers(receptive_field, filters):
     assert [layer.filters for layer in convolutions] == filters
 
 
-@pytest.mark.parametrize("receptive_field", [1, 16, 34, 70, 142])
+@pytest.mark.parametrize("receptive_field", pix2pix.RECEPTIVE_FIELDS)
 def test_receptive_field_is_what_the_gradient_reaches(receptive_field):
     # Without the normalization, whose statistics are of the whole image.
     network = pix2pix.build_patch_discriminator(
@@ -94,7 +94,7 @@ def test_receptive_field_is_what_the_gradient_reaches(receptive_field):
     )
     for weight in network.trainable_weights:  # Positive: nothing can cancel.
         weight.assign(RNG.uniform(0.1, 1, weight.shape))
-    side = 192
+    side = 192 if receptive_field < 192 else 384
     logits = network(np.ones((1, side, side, 1), "float32"))
     middle = logits.shape[1] // 2
     gradient = backend.input_gradients(
@@ -136,6 +136,24 @@ def test_skip_connections_join_levels_of_one_resolution():
         assert upward is not skip
 
 
+def test_gradients_pass_by_the_skip_connections():
+    """Each reaches the output though all below it, the decoder's half, is held."""
+    unet = pix2pix.build_unet(1, 1, depth=4, base_filters=2)
+    joins = [x for x in unet.layers if type(x) is layers.Concatenate]
+    image = RNG.normal(size=(1, 16, 16, 1)).astype("float32")
+    for i, join in enumerate(joins):
+        upward, skip = join.input
+        outer = [other.input[1] for other in joins[i + 1 :]]
+        values = keras.Model(unet.inputs, [upward, skip, *outer])(image)
+        rest = keras.Model([upward, skip, *outer], unet.outputs[0])
+
+        def decode(x, rest=rest, values=values):
+            return rest([values[0], x, *values[2:]])
+
+        gradient = backend.input_gradients(decode, values[1])
+        assert (ops.convert_to_numpy(gradient) != 0).mean() > 0.3
+
+
 @pytest.mark.parametrize("depth", [2, 3])
 def test_constant_colour_has_a_border_of_stated_width(depth):
     unet = pix2pix.build_unet(1, 1, depth, base_filters=4)
@@ -144,6 +162,7 @@ def test_constant_colour_has_a_border_of_stated_width(depth):
     width = 2 ** (depth + 1) - 1
     outputs = ops.convert_to_numpy(unet(np.full((1, 64, 64, 1), 0.3, "float32")))
     inner = outputs[:, width:-width, width:-width]
+    assert inner.size
     # A convolution of stride 2 and its inverse leave a pattern of period 2**depth.
     shifted = inner[:, 2**depth :, 2**depth :]
     inner = inner[:, : -(2**depth), : -(2**depth)]
@@ -235,6 +254,15 @@ def test_translate_pads_by_reflection():
     np.testing.assert_allclose(translated, whole[:, 6:26], atol=1e-6)
 
 
+@pytest.mark.parametrize(("given", "asked"), [(1, 4), (2, 2), (3, 1), (4, 3)])
+def test_numbers_of_channels(given, asked):
+    model = make_model(image_shape=(16, 16, asked), input_channels=given)
+    images = RNG.uniform(-1, 1, (2, 16, 16, given)).astype("float32")
+    outputs = model.translate(images)
+    assert outputs.shape == (2, 16, 16, asked)
+    assert model.judge(images, outputs).shape == (2, 6, 6, 1)
+
+
 @pytest.mark.parametrize("shape", [(2, 16, 16, 3), (16, 16, 1), (2, 16, 16)])
 def test_translate_refuses_other_images(shape):
     with pytest.raises(ValueError, match=r"\(batch, height, width, 1\)"):
@@ -268,9 +296,13 @@ def test_an_image_is_translated_alone():
     ("arguments", "message"),
     [
         ({"image_shape": (20, 16, 3), "depth": 4}, "multiples of 2\\*\\*depth"),
-        ({"image_shape": (17, 16, 3)}, "multiples"),
+        ({"image_shape": (17, 16, 3)}, "here of 8"),
+        ({"image_shape": (20, 20, 3)}, "here of 8"),
+        ({"depth": 0}, "`depth` must be at least 2"),
+        ({"dropout": 1.0}, "less than 1"),
         ({"image_shape": (16, 16, 5)}, "channels"),
         ({"input_channels": 7}, "channels"),
+        ({"input_channels": 0}, "channels"),
         ({"receptive_field": 69}, "receptive_field"),
         ({"receptive_field": 70}, "larger images"),
     ],
@@ -288,12 +320,24 @@ def test_depth_follows_from_the_size(shape, depth):
     assert pix2pix.max_depth(shape) == depth
 
 
-def test_it_learns_to_invert(tmp_path):
-    """Pairs (x, -x): after a few steps the output is nearer -x than x."""
+def test_it_learns_to_invert():
+    """Pairs (x, -x): after a few steps the output is nearer -x than x.
+
+    And the outputs with noise and without are as good as in training.
+    """
     images = np.repeat(INPUTS, 4, axis=0)
     smooth = keras.ops.average_pool(images, 4, 4, padding="valid")
     images = np.repeat(np.repeat(ops.convert_to_numpy(smooth), 4, 1), 4, 2)
-    model = make_model(image_shape=(16, 16, 1), base_filters=8, dropout=0.0)
+    model = make_model(image_shape=(16, 16, 1), base_filters=8, dropout=0.2)
     model.fit(images, -images, batch_size=4, epochs=30, verbose=0)
-    outputs = ops.convert_to_numpy(model.translate(images))
+    outputs, noisy, trained = (
+        ops.convert_to_numpy(x)
+        for x in (
+            model.translate(images),
+            model.translate(images, stochastic=True),
+            model(images, training=True),
+        )
+    )
     assert np.abs(outputs + images).mean() < 0.3 * np.abs(outputs - images).mean()
+    errors = [np.abs(x + images).mean() for x in (outputs, noisy, trained)]
+    assert max(errors[:2]) < 1.1 * errors[2], errors
