@@ -6,7 +6,8 @@ python training/train_discogan.py --epochs 1 --max-images 64   # smoke run
 
 Writes checkpoints, TensorBoard logs, the model and the one with the least kernel
 distance on held-out images (`best.keras`) to `--log-dir`. The sets of
-`train_cyclegan.py` are known here, too.
+`train_cyclegan.py` are known here, too. Images are jittered and flipped as for the
+other translators; the release takes them as they are.
 """
 
 import dataclasses

@@ -30,6 +30,7 @@ def build_autoencoder(channels=3, base_filters=64, num_halvings=4, name="generat
 
     Both sides must be multiples of 2**num_halvings. Section 3.1 of the paper: four (or
     five) convolutions, as many transposed; filters of the release: 64, 128, 256, 512.
+    A fifth has 1,024 here; the release's goes to 1 x 1 with 100, at one size alone.
     """
     inputs = x = keras.Input((None, None, channels))
     filters = [base_filters * 2**stage for stage in range(num_halvings)]
