@@ -166,6 +166,20 @@ def picture(label, alt_text, buttons=("download",), **options):
     )
 
 
+def gallery(label, elem_classes=(), buttons=(), **options):
+    """Returns an output for small pictures."""
+    return gr.Gallery(
+        label=label,
+        format="png",
+        allow_preview=False,
+        interactive=False,
+        height="auto",
+        buttons=list(buttons),
+        elem_classes=["samples", *elem_classes],
+        **options,
+    )
+
+
 def upload(label):
     """Returns an input for a picture of the visitor's."""
     return gr.Image(

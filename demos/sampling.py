@@ -383,15 +383,8 @@ def build():
                 )
                 button = gr.Button("Sample", variant="primary", size="lg")
             with gr.Column(scale=9, min_width=320):
-                gallery = gr.Gallery(
-                    label="Samples",
-                    format="png",
-                    allow_preview=False,
-                    interactive=False,
-                    height="auto",
-                    buttons=["download_all"],
-                    elem_classes="samples",
-                    elem_id="samples",
+                gallery = helpers.gallery(
+                    "Samples", buttons=["download_all"], elem_id="samples"
                 )
         tool = gr.State("walk")
         next_end = gr.State("start")
@@ -556,7 +549,7 @@ def build_arithmetic():
             ]
             button = gr.Button("Calculate", variant="primary")
         with gr.Column(scale=9, min_width=320):
-            result = small_gallery("A − B + C")
+            result = helpers.gallery("A − B + C", ["captions"])
     return {
         "absent": absent,
         "panel": panel,
@@ -575,7 +568,9 @@ def build_nearest():
             index = gr.Number(1, precision=0, label="Sample")
             button = gr.Button("Compare", variant="primary")
         with gr.Column(scale=9, min_width=320):
-            pictures = small_gallery("The sample, and the nearest training images")
+            pictures = helpers.gallery(
+                "The sample, and the nearest training images", ["captions"]
+            )
             verdict = gr.Markdown(elem_classes="verdict")
     return {"index": index, "button": button, "results": [pictures, verdict]}
 
@@ -583,19 +578,6 @@ def build_nearest():
 def hint(text):
     """Adds a short instruction."""
     return gr.Markdown(text, elem_classes="hint")
-
-
-def small_gallery(label):
-    """Returns an output for a few pictures with captions."""
-    return gr.Gallery(
-        label=label,
-        format="png",
-        allow_preview=False,
-        interactive=False,
-        height="auto",
-        buttons=[],
-        elem_classes=["samples", "captions"],
-    )
 
 
 demo = build()

@@ -97,16 +97,6 @@ def show_tiles(examples):
     )
 
 
-def gallery(label, **options):
+def gallery(label, elem_classes=(), **options):
     """Returns an output for small pictures whose captions are only read aloud."""
-    classes = options.pop("elem_classes", [])
-    return gr.Gallery(
-        label=label,
-        format="png",
-        allow_preview=False,
-        interactive=False,
-        height="auto",
-        buttons=[],
-        elem_classes=["samples", "nameless", *classes],
-        **options,
-    )
+    return helpers.gallery(label, ["nameless", *elem_classes], **options)
