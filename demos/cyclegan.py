@@ -15,7 +15,7 @@ DIRECTIONS = ("a_to_b", "b_to_a")
 # What the two sides of a data set are called.
 DOMAINS = {"emoji_vendors": ("Noto", "Twemoji")}
 # What is larger runs when it is asked for, in a queue of its own, one at a time: at
-# 2048 pixels a circle takes gigabytes of memory and a minute or more on a CPU, see
+# 2048 pixels a circle takes 8 GB of memory and half a minute on two cores, see
 # `training/results/benchmark.json`.
 QUICK_SIDE = 512
 PHOTO_EVENT = helpers.MODEL_EVENT | {
@@ -257,7 +257,7 @@ def build():
                     list_sides(first) if first else [],
                     value=list_sides(first)[0][1] if first else None,
                     label="Largest side, pixels",
-                    info="Larger pictures take longer, 2048 pixels some minutes.",
+                    info="Larger pictures take longer, 2048 pixels half a minute or more.",
                 )
                 button = gr.Button("Translate", variant="primary", size="lg")
             with gr.Column(scale=9, min_width=320):
