@@ -257,7 +257,7 @@ def build():
                     list_sides(first) if first else [],
                     value=list_sides(first)[0][1] if first else None,
                     label="Largest side, pixels",
-                    info="Larger pictures take longer, 2048 pixels half a minute or more.",
+                    info="More takes longer, 2048 pixels half a minute and more.",
                 )
                 button = gr.Button("Translate", variant="primary", size="lg")
             with gr.Column(scale=9, min_width=320):

@@ -189,10 +189,10 @@ def make_translation_table(config):
         for name, result in found.items():
             link = f"{source}: [{names[name]}](training/results/{name}.json)"
             rows.append([link, *format_translation(result["metrics"], "outputs")])
-            for variant, title in VARIANTS.items():
-                if variant in result["metrics"]["translation"]:
-                    cells = format_translation(result["metrics"], variant)
-                    rows.append([f"{source}: {names[name]}, {title}", *cells])
+            learns_pairs = "stochastic" in result["metrics"]["translation"]
+            for variant, title in VARIANTS.items() if learns_pairs else ():
+                cells = format_translation(result["metrics"], variant)
+                rows.append([f"{source}: {names[name]}, {title}", *cells])
     header = ["To Twemoji", "Error", "Top 1", "Top 5", "Kernel distance"]
     header += ["Taken for Twemoji", "Error after the circle"]
     shown = ("translation", "cycle", "kernel_distance", "vendor")
