@@ -21,13 +21,17 @@ class TranslationEvaluation(Evaluation):
 
     def suited(self):
         """Returns the names of the metrics that suit the model and the data."""
-        has_pairs = not isinstance(self.real, UnpairedDataset)
         is_emoji = self.dataset.startswith("emoji_")
         return (
-            ["translation"] * has_pairs
+            ["translation"] * self.has_pairs
             + ["cycle"] * self.goes_both_ways
             + ["kernel_distance", "vendor"] * is_emoji
         )
+
+    @property
+    def has_pairs(self):
+        """Whether each target belongs to an input."""
+        return not isinstance(self.real, UnpairedDataset)
 
     @property
     def goes_both_ways(self):
@@ -67,7 +71,7 @@ class TranslationEvaluation(Evaluation):
         """
         inputs, targets = self.sides["a_to_b"]
         rows = [inputs, self.outputs["a_to_b"]]
-        if not isinstance(self.real, UnpairedDataset):
+        if self.has_pairs:
             rows += [self.looked_up, targets]
         chosen = np.linspace(0, len(inputs) - 1, min(count, len(inputs))).astype(int)
         images = np.concatenate([_in_colour(row[chosen]) for row in rows])
@@ -86,7 +90,7 @@ class TranslationEvaluation(Evaluation):
 
     def measure_translation(self):
         """Returns the error and the retrieval of true targets, beside baselines."""
-        if isinstance(self.real, UnpairedDataset):
+        if not self.has_pairs:
             raise ValueError(
                 f"`translation` needs pairs. Received: dataset={self.dataset!r}"
             )
@@ -155,7 +159,7 @@ class TranslationEvaluation(Evaluation):
         """Returns the kernel distance of outputs, inputs and other real images."""
         network = metrics.load_feature_network(NETWORK)
 
-        def measure(images, real, paired=True):
+        def measure(images, real, paired=self.has_pairs):
             features = (
                 metrics.extract_features(network, _in_colour(x)) for x in (real, images)
             )

@@ -19,6 +19,21 @@ def test_value_by_hand():
     assert metrics.kernel_distance(real, fake) == pytest.approx(expected)
 
 
+def test_partners_are_left_out():
+    real = RNG.normal(size=(4, 3))
+    fake = real + 0.1 * RNG.normal(size=(4, 3))
+    others = [(i, j) for i in range(4) for j in range(4) if i != j]
+    among_real = [kernel(real[i], real[j]) for i, j in others]
+    among_fake = [kernel(fake[i], fake[j]) for i, j in others]
+    across = [kernel(real[i], fake[j]) for i, j in others]
+    expected = np.mean(among_real) + np.mean(among_fake) - 2 * np.mean(across)
+    paired = metrics.kernel_distance(real, fake, paired=True)
+    assert paired == pytest.approx(expected)
+    assert paired > metrics.kernel_distance(real, fake)
+    with pytest.raises(ValueError, match="4 and 3"):
+        metrics.kernel_distance(real, fake[:3], paired=True)
+
+
 def test_it_has_no_bias():
     """Equal distributions give 0 in the mean, with a few examples, too."""
     values = [
