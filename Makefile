@@ -64,14 +64,15 @@ benchmark: .venv/installed .venv-jax/installed .venv-torch/installed
 .venv/installed: requirements.txt pyproject.toml
 	$(call make_venv,.venv,-r requirements.txt)
 
-# A variable, since a comma would end the argument of `call`.
+# Variables, since a comma would end the argument of `call`.
 JAX_PACKAGES = -e ".[jax,test]"
+TORCH_PACKAGES = torch==2.13.0 -e ".[test,oracles]"
 
 .venv-jax/installed: pyproject.toml
 	$(call make_venv,.venv-jax,$(JAX_PACKAGES))
 
 .venv-torch/installed: pyproject.toml
-	$(call make_venv,.venv-torch,torch==2.13.0 -e ".[test]")
+	$(call make_venv,.venv-torch,$(TORCH_PACKAGES))
 
 # $(1): the folder, $(2): what to install. The file `installed` marks a complete one.
 define make_venv

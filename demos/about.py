@@ -9,7 +9,7 @@ import gradio as gr
 import gradio_helpers as helpers
 import model_entries
 
-from gen_keras import presets
+from gen_keras import models, presets
 
 CS231N = "https://cs231n.stanford.edu/slides/2017/cs231n_2017_lecture13.pdf"
 
@@ -19,7 +19,6 @@ class Model:
     """A model of the package, as this page shows it."""
 
     name: str
-    family: str
     branch: str
     idea: str
     page: str
@@ -31,13 +30,24 @@ class Model:
     @property
     def file(self):
         """The path of its source, from the root of the project."""
-        return f"gen_keras/models/{self.family}/{self.name.lower()}.py"
+        module = getattr(models, self.name).__module__
+        return f"{module.replace('.', '/')}.py"
 
 
 MODELS = (
     Model(
+        "GAN",
+        "Generative adversarial networks",
+        "Two networks and one game: what is real? Also with the minimax loss, "
+        "which the paper starts from.",
+        "Training, live",
+        "Goodfellow and others, 2014",
+        "https://arxiv.org/abs/1406.2661",
+        "Generative adversarial networks: the minimax game, training GANs",
+        CS231N,
+    ),
+    Model(
         "DCGAN",
-        "gans",
         "Generative adversarial networks",
         "A generator and a discriminator, both convolutional, trained against each "
         "other.",
@@ -48,8 +58,102 @@ MODELS = (
         CS231N,
     ),
     Model(
+        "LSGAN",
+        "Generative adversarial networks",
+        "Squared errors in place of cross-entropy: also samples that pass for "
+        "real are drawn towards the data.",
+        "Training, live",
+        "Mao and others, 2016",
+        "https://arxiv.org/abs/1611.04076",
+        "Generative adversarial networks: losses",
+        CS231N,
+    ),
+    Model(
+        "WGAN",
+        "Generative adversarial networks",
+        "A critic with clipped weights estimates how far samples are from data, "
+        "and its loss says so.",
+        "Training, live",
+        "Arjovsky, Chintala, Bottou, 2017",
+        "https://arxiv.org/abs/1701.07875",
+        "Generative adversarial networks: the Wasserstein distance",
+        CS231N,
+    ),
+    Model(
+        "WGANGP",
+        "Generative adversarial networks",
+        "The same distance, by a critic that pays for slopes other than 1.",
+        "Training, live",
+        "Gulrajani and others, 2017",
+        "https://arxiv.org/abs/1704.00028",
+        "Generative adversarial networks: the Wasserstein distance",
+        CS231N,
+    ),
+    Model(
+        "PacGAN",
+        "Generative adversarial networks",
+        "A discriminator that judges several samples at once: it sees when they "
+        "are all alike.",
+        "Training, live",
+        "Lin, Khetan, Fanti, Oh, 2017",
+        "https://arxiv.org/abs/1712.04086",
+        "Generative adversarial networks: mode collapse",
+        CS231N,
+    ),
+    Model(
+        "UnrolledGAN",
+        "Generative adversarial networks",
+        "A generator that foresees how the discriminator will answer.",
+        "Training, live",
+        "Metz, Poole, Pfau, Sohl-Dickstein, 2016",
+        "https://arxiv.org/abs/1611.02163",
+        "Generative adversarial networks: mode collapse",
+        CS231N,
+    ),
+    Model(
+        "ConditionalGAN",
+        "Generative adversarial networks",
+        "Both networks are told the class, so one can ask for it.",
+        "Sampling",
+        "Mirza, Osindero, 2014",
+        "https://arxiv.org/abs/1411.1784",
+        "Generative adversarial networks: conditional GANs",
+        CS231N,
+    ),
+    Model(
+        "ACGAN",
+        "Generative adversarial networks",
+        "The generator is told the class, and the discriminator has to recognize it.",
+        "Sampling",
+        "Odena, Olah, Shlens, 2016",
+        "https://arxiv.org/abs/1610.09585",
+        "Generative adversarial networks: conditional GANs",
+        CS231N,
+    ),
+    Model(
+        "InfoGAN",
+        "Generative adversarial networks",
+        "Codes that can be read off the images: without labels they come to "
+        "mean the digit, its slant, its width.",
+        "Sampling",
+        "Chen and others, 2016",
+        "https://arxiv.org/abs/1606.03657",
+        "Generative adversarial networks: interpretable latents",
+        CS231N,
+    ),
+    Model(
+        "BiGAN",
+        "Generative adversarial networks",
+        "An encoder joins the game and learns to invert the generator, though "
+        "nothing compares images.",
+        "Sampling",
+        "Donahue, Krähenbühl, Darrell, 2016",
+        "https://arxiv.org/abs/1605.09782",
+        "Generative adversarial networks: learning features",
+        CS231N,
+    ),
+    Model(
         "Pix2Pix",
-        "gans",
         "Generative adversarial networks",
         "From image to image, learned from pairs: a discriminator that sees the input, "
         "too, and an L1 loss.",
@@ -61,7 +165,6 @@ MODELS = (
     ),
     Model(
         "CycleGAN",
-        "gans",
         "Generative adversarial networks",
         "From image to image, learned without pairs: there and back again must give "
         "the same image.",
@@ -73,7 +176,6 @@ MODELS = (
     ),
     Model(
         "DiscoGAN",
-        "gans",
         "Generative adversarial networks",
         "CycleGAN's circle, by autoencoders that may change shapes, too.",
         "",
@@ -84,7 +186,6 @@ MODELS = (
     ),
     Model(
         "VAE",
-        "vaes",
         "Variational autoencoders",
         "An encoder and a decoder that maximize a lower bound of the likelihood.",
         "Latent space",
@@ -95,7 +196,6 @@ MODELS = (
     ),
     Model(
         "RBM",
-        "boltzmann_machines",
         "Boltzmann machines",
         "Visible and hidden units with an energy, trained and sampled by Gibbs steps.",
         "Sampling",
@@ -125,8 +225,9 @@ ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
     "machines: RBM). Implicit density: direct (generative adversarial networks: "
-    "DCGAN, Pix2Pix, CycleGAN, DiscoGAN) or by Markov chain (generative stochastic "
-    "networks)."
+    "GAN, DCGAN, LSGAN, WGAN, WGANGP, PacGAN, UnrolledGAN, ConditionalGAN, ACGAN, "
+    "InfoGAN, BiGAN, Pix2Pix, CycleGAN, DiscoGAN) or by Markov chain (generative "
+    "stochastic networks)."
 )
 
 # Picture ----------------------------------------------------------------------------

@@ -18,8 +18,9 @@ def build():
     import latent_space
     import pix2pix
     import sampling
+    import training_live
 
-    modules = [sampling, latent_space, pix2pix, cyclegan, about]
+    modules = [sampling, latent_space, pix2pix, cyclegan, training_live, about]
     pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
 
@@ -30,6 +31,7 @@ def warm_up():
     import latent_space
     import pix2pix
     import sampling
+    import training_live
 
     first = {
         "Sampling": sampling.sample,
@@ -45,6 +47,8 @@ def warm_up():
         if entry.dataset:
             with _reported(entry.dataset):
                 training_images.read(entry.dataset, entry.image_shape)
+    with _reported(training_live.PAGE):
+        training_live.warm_up()
 
 
 class _reported:

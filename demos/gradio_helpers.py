@@ -3,9 +3,11 @@
 import environment  # noqa: F401, I001 (first)
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import html
+import inspect
 import io
 import math
 import os
@@ -41,6 +43,7 @@ PAGES = {
     "Latent space": "/latent-space",
     "pix2pix": "/pix2pix",
     "CycleGAN": "/cyclegan",
+    "Training, live": "/training-live",
     "About": "/about",
 }
 # Checks -----------------------------------------------------------------------------
@@ -105,6 +108,30 @@ def to_strength(entry, value):
     return to_number(value, what, strength.minimum, strength.maximum)
 
 
+def to_category(entry, value):
+    """Returns the class or category for a model; `None`: it is drawn."""
+    if entry.condition is None or value in (None, "any"):
+        return None
+    value = int(value) if str(value).isdecimal() else value
+    return to_integer(value, entry.condition.label, 0, entry.num_categories - 1)
+
+
+def to_codes(entry, value):
+    """Returns the codes for a model, from numbers with commas; `None`: drawn."""
+    if not entry.num_codes or value in (None, ""):
+        return None
+    try:
+        codes = [float(number) for number in str(value)[:200].split(",")]
+    except ValueError:
+        codes = []
+    if len(codes) != entry.num_codes:
+        raise complain(
+            f"Codes must be {entry.num_codes} numbers with commas between them. "
+            f"Received: {shorten(value)}"
+        )
+    return tuple(to_number(code, "A code", -1, 1) for code in codes)
+
+
 def shorten(value, length=40):
     """Returns `repr(value)`, cut where it gets long."""
     text = repr(value)
@@ -116,18 +143,29 @@ def guarded(function):
 
     @functools.wraps(function)
     def run(*args, **kwargs):
-        try:
+        with _told():
             return function(*args, **kwargs)
-        except gr.Error:
-            raise
-        except Exception as error:
-            traceback.print_exc()
-            raise gr.Error(
-                "Something went wrong on the server. Please try other settings.",
-                print_exception=False,
-            ) from error
 
-    return run
+    @functools.wraps(function)
+    def run_and_yield(*args, **kwargs):
+        with _told():
+            yield from function(*args, **kwargs)
+
+    return run_and_yield if inspect.isgeneratorfunction(function) else run
+
+
+@contextlib.contextmanager
+def _told():
+    try:
+        yield
+    except gr.Error:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise gr.Error(
+            "Something went wrong on the server. Please try other settings.",
+            print_exception=False,
+        ) from error
 
 
 # Images -----------------------------------------------------------------------------

@@ -1,25 +1,23 @@
 """Latent space: all that a VAE with two latents can draw, as one picture."""
 
 import functools
-import math
 import statistics
 
-import drawing_pad
+import digits
 import gradio as gr
 import gradio_helpers as helpers
 import model_entries
 import numpy as np
 from keras import ops
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ImageDraw
 
-from gen_keras import datasets, image_grids
+from gen_keras import image_grids
 
 PRESET = "vae_mnist_2d"
 TILES = 20
 SCALE = 2  # Pixels of the picture for each pixel of an image.
 LIMIT = 3.0  # 99.7 % of each latent's prior lies between -3 and 3.
 NORMAL = statistics.NormalDist()
-DIGIT_SHAPE = (28, 28, 1)
 
 # The plane --------------------------------------------------------------------------
 # A place on the picture is the cumulative probability of the latents there: equal
@@ -121,7 +119,7 @@ def encode(image):
     """
     to_entry()
     path = helpers.path_of(image, "An image of a digit is needed.")
-    return place(normalize_digit(helpers.open_upload(path)))
+    return place(digits.normalize(helpers.open_upload(path)))
 
 
 # What the API is made of ------------------------------------------------------------
@@ -130,14 +128,7 @@ def encode(image):
 def place(image):
     """Returns the outputs of `encode` for uint8 pixels (height, width), light ink."""
     entry = to_entry()
-    low, high = entry.model.value_range
-    shape = entry.image_shape
-    if shape != DIGIT_SHAPE:
-        raise helpers.complain(
-            "Only a model of 28×28 pixels in gray can encode a digit. "
-            f"This one has images of {'×'.join(map(str, shape))}."
-        )
-    pixels = low + (high - low) * image.reshape(1, *shape).astype("float32") / 255
+    pixels = digits.scale_to(entry, image)
     with entry.lock:
         mean, log_variance = (
             ops.convert_to_numpy(x)[0] for x in entry.model.encode(pixels)
@@ -148,63 +139,8 @@ def place(image):
         f"It lands at **({mean[0]:.2f}, {mean[1]:.2f})**, give or take "
         f"({spread[0]:.2f}, {spread[1]:.2f})."
     )
-    seen = helpers.to_picture(image.reshape(shape), 224)
+    seen = helpers.to_picture(image[..., None], 224)
     return seen, helpers.to_picture(reconstruction, 224), mark_plane(mean), text
-
-
-def normalize_digit(image, size=28, box=20):
-    """Returns uint8 pixels (size, size) of a digit, placed as in MNIST.
-
-    MNIST's digits fit a box of 20×20 pixels; their centre of mass lies in
-    the pixel right below the centre. A model knows no others.
-
-    Args:
-        image: `PIL.Image` in gray.
-        size: Integer.
-        box: Integer.
-
-    Raises:
-        gr.Error: If there is nothing on the paper.
-    """
-    pixels = np.asarray(image)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if np.median(border) > 127:  # Dark ink on light paper.
-        image = ImageOps.invert(image)
-    image = ImageOps.autocontrast(image, cutoff=(1, 0))
-    ink = image.point(lambda value: 255 if value > 64 else 0).getbbox()
-    if ink is None or np.ptp(pixels) < 16:
-        raise helpers.complain("There is no digit to see. Draw one, or take another.")
-    digit = ImageOps.contain(image.crop(ink), (box, box), Image.Resampling.LANCZOS)
-    x, y = (math.ceil(size / 2 - center) for center in find_center(digit))
-    paper = Image.new("L", (size, size))
-    paper.paste(
-        digit,
-        (
-            min(max(x, 0), size - digit.width),
-            min(max(y, 0), size - digit.height),
-        ),
-    )
-    return np.asarray(paper)
-
-
-def find_center(image):
-    """Returns the centre of mass (x, y) of a gray image."""
-    mass = np.asarray(image, "float64")
-    total = max(mass.sum(), 1e-12)
-    x = (mass.sum(axis=0) * (np.arange(mass.shape[1]) + 0.5)).sum() / total
-    y = (mass.sum(axis=1) * (np.arange(mass.shape[0]) + 0.5)).sum() / total
-    return x, y
-
-
-@functools.cache
-def example_digits():
-    """Returns a list of ten uint8 images (28, 28), a real digit of each kind.
-
-    From the validation split: the model was not trained on them.
-    """
-    unseen = datasets.load("mnist", split="validation").take(200)
-    firsts = [np.flatnonzero(unseen.labels == digit)[0] for digit in range(10)]
-    return list(np.rint(255 * unseen[np.array(firsts)][..., 0]).astype("uint8"))
 
 
 # Page -------------------------------------------------------------------------------
@@ -220,13 +156,13 @@ def click_plane(event: gr.SelectData):
 @helpers.guarded
 def place_drawing(drawing):
     """Returns the outputs of `encode` for what was drawn, a data URL."""
-    return place(normalize_digit(drawing_pad.read(drawing)))
+    return place(digits.read(drawing))
 
 
 @helpers.guarded
 def place_example(digit):
     """Returns the outputs of `encode` for a real digit."""
-    return place(example_digits()[helpers.to_integer(digit, "Digit", 0, 9)])
+    return place(digits.get_example(digit))
 
 
 @helpers.guarded
@@ -266,7 +202,9 @@ def build():
                     with gr.Tab("Decode a point"):
                         point = build_point()
                     with gr.Tab("Encode a digit"):
-                        digit = build_digit()
+                        pad = digits.build_pad()
+                        seen, reconstruction, text = digits.build_results()
+                        example, image = digits.build_others()
 
         point_outputs = [point["image"], plane]
         again = {
@@ -287,13 +225,13 @@ def build():
         ).then(**again)
 
         options = {
-            "outputs": [digit["seen"], digit["reconstruction"], plane, digit["text"]],
+            "outputs": [seen, reconstruction, plane, text],
             "show_progress": "hidden",
         } | helpers.MODEL_EVENT
         private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
-        digit["upload"].upload(encode, digit["upload"], api_name="encode", **options)
-        digit["pad"].input(place_drawing, digit["pad"], **private)
-        digit["example"].input(place_example, digit["example"], **private)
+        image.upload(encode, image, api_name="encode", **options)
+        pad.input(place_drawing, pad, **private)
+        example.input(place_example, example, **private)
         if entry is not None:
             page.load(
                 show_plane,
@@ -316,47 +254,10 @@ def build_point():
         )
     ]
     button = gr.Button("Decode", variant="primary")
-    image = small_picture("Decoded", "The image that the decoder draws at this point")
+    image = digits.small_picture(
+        "Decoded", "The image that the decoder draws at this point"
+    )
     return {"latents": latents, "button": button, "image": image}
-
-
-def build_digit():
-    """Adds the tools that encode a digit; returns their parts by name."""
-    pad = drawing_pad.build(
-        "Draw a digit",
-        "Paper to draw a digit on, with a mouse, a pen or a finger",
-        elem_id="pad",
-    )
-    text = gr.Markdown(elem_classes="verdict", elem_id="landing")
-    with gr.Row(elem_classes="pair"):
-        seen = small_picture(
-            "What the model sees", "The digit, centred in 28 by 28 pixels", 120
-        )
-        reconstruction = small_picture(
-            "What it draws back", "The image that is decoded where the digit lands", 120
-        )
-    example = gr.Radio(
-        [(str(i), i) for i in range(10)],
-        label="Or take a real digit",
-        info="From the validation images of MNIST; the model never saw them.",
-        elem_classes="digits",
-    )
-    with gr.Accordion("Or upload a picture of one", open=False):
-        upload = helpers.upload("At most 5 MB and 2048×2048 pixels")
-    return {
-        "pad": pad,
-        "example": example,
-        "upload": upload,
-        "text": text,
-        "seen": seen,
-        "reconstruction": reconstruction,
-    }
-
-
-def small_picture(label, alt_text, min_width=160):
-    """Returns an output for one small picture."""
-    options = {"min_width": min_width, "elem_classes": "crisp"}
-    return helpers.picture(label, alt_text, buttons=[], **options)
 
 
 demo = build()

@@ -73,7 +73,33 @@ class Entry:
         """Whether there are latents to walk between."""
         return hasattr(self.model, "sample_latents")
 
-    def draw(self, indices, seed, strength=1.0, gibbs_steps=200):
+    @property
+    def condition(self):
+        """The `Condition` that samples can be given, or `None`."""
+        for condition in CONDITIONS:
+            if condition.count in self.config:
+                return condition
+        return None
+
+    @property
+    def num_categories(self):
+        """The classes or categories that can be asked for; 0 if there are none."""
+        return self.config[self.condition.count] if self.condition else 0
+
+    @property
+    def num_codes(self):
+        """The numbers in [-1, 1] that samples can be given."""
+        return self.config.get("num_codes", 0)
+
+    def draw(
+        self,
+        indices,
+        seed,
+        strength=1.0,
+        gibbs_steps=200,
+        category=None,
+        codes=None,
+    ):
         """Returns `(images, latents)` of the samples at `indices`.
 
         Args:
@@ -82,12 +108,14 @@ class Entry:
             seed: Integer.
             strength: Float, the truncation or temperature.
             gibbs_steps: Integer, for models that sample by a Markov chain.
+            category: Integer, for models with a condition; `None` draws one each.
+            codes: Tuple of numbers, for models with codes; `None` draws them.
 
         Returns:
             uint8 images (len(indices), height, width, channels); latents
             (len(indices), latent_dim), or `None`.
         """
-        arguments = seed, strength, gibbs_steps
+        arguments = seed, strength, gibbs_steps, category, codes
         blocks = {i // BLOCK for i in indices}
         drawn = {block: self._draw_block(block, *arguments) for block in blocks}
         parts = zip(*(drawn[block] for block in sorted(blocks)), strict=True)
@@ -106,8 +134,19 @@ class Entry:
         images = ops.convert_to_numpy(images)
         return image_grids.to_uint8(images, self.model.value_range)
 
-    def _draw_block(self, block, seed, strength, gibbs_steps):
-        key = (block, seed, strength, gibbs_steps)
+    def sample_latents(self, count, seed, strength=1.0, category=None, codes=None):
+        """Returns latents (count, latent_dim), see `draw`; arrays give one each."""
+        options = {}
+        if self.condition:
+            drawn = self.condition.drawn if category is None else category
+            options[self.condition.argument] = drawn
+        if self.num_codes:
+            options["codes"] = codes
+        with self.lock:
+            latents = self.model.sample_latents(count, seed, strength, **options)
+            return ops.convert_to_numpy(latents)
+
+    def _draw_block(self, *key):
         with self.lock:
             if key not in self._blocks:
                 while len(self._blocks) >= 32:
@@ -119,12 +158,10 @@ class Entry:
     def _blocks(self):
         return {}
 
-    def _sample_block(self, block, seed, strength, gibbs_steps):
+    def _sample_block(self, block, seed, strength, gibbs_steps, category, codes):
         seed += block * (MAX_SEED + 1)  # No other seed of a user is as large.
         if self.has_latents:
-            latents = ops.convert_to_numpy(
-                self.model.sample_latents(BLOCK, seed, strength)
-            )
+            latents = self.sample_latents(BLOCK, seed, strength, category, codes)
             return self.decode(latents), latents
         options = {"gibbs_steps": gibbs_steps, "probabilities": True}
         options = {k: v for k, v in options.items() if k in self.options}
@@ -153,6 +190,29 @@ class Strength:
 STRENGTHS = (
     Strength("truncation", 0.1, 1.0, "Latents stay within ± this. Less: less varied."),
     Strength("temperature", 0.1, 2.0, "Less than 1: more typical. More: wilder."),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """An argument of `sample` that says what to draw.
+
+    Attributes:
+        argument: String, its name.
+        count: String, the argument of the model that says how many there are.
+        drawn: What the argument must be for random ones.
+        label: String, as on the page.
+    """
+
+    argument: str
+    count: str
+    drawn: str | None
+    label: str
+
+
+CONDITIONS = (
+    Condition("classes", "num_classes", "random", "Class"),
+    Condition("categories", "num_categories", None, "Category"),
 )
 
 

@@ -3,10 +3,12 @@
 import functools
 import random
 
+import conditions
 import gradio as gr
 import gradio_helpers as helpers
 import model_entries
 import numpy as np
+import reconstruction
 import training_images
 
 DEFAULT_SEED = 0
@@ -14,7 +16,6 @@ DEFAULT_COUNT = 16
 DEFAULT_STEPS = 200  # More look no better: the chains go on from those of training.
 MAX_STEPS = 2000
 MAX_FRAMES = 32
-TOOLS = ("walk", "arithmetic", "nearest")
 
 # API --------------------------------------------------------------------------------
 
@@ -26,6 +27,8 @@ def sample(
     seed=DEFAULT_SEED,
     strength=1.0,
     gibbs_steps=DEFAULT_STEPS,
+    category="any",
+    codes="",
 ):
     """Draws images from a model. Sample 5 of a seed is the same for any number.
 
@@ -36,14 +39,17 @@ def sample(
         strength: The truncation of a DCGAN (0.1 to 1), the temperature of a VAE or an
             RBM (0.1 to 2).
         gibbs_steps: Whole number from 1 to 2000; used by an RBM only.
+        category: Whole number from 0, the class of a conditional GAN or the category of
+            an InfoGAN; "any" draws one for each image.
+        codes: Numbers from -1 to 1 with commas, for an InfoGAN; "" draws them.
 
     Returns:
         A list of images, PNG, each pixel enlarged to a square. They are numbered from
         1; the captions begin with the numbers.
     """
-    entry, *settings = check(preset, seed, strength, gibbs_steps)
+    entry, settings = check(preset, seed, strength, gibbs_steps, category, codes)
     count = helpers.to_integer(num_images, "Number of images", 1, helpers.MAX_IMAGES)
-    images, _ = entry.draw(list(range(count)), *settings)
+    images, _ = entry.draw(list(range(count)), **settings)
     # The page shows the number alone; the rest is read to those who cannot see.
     captions = [f"{i + 1} · {entry.title}" for i in range(count)]
     return helpers.to_gallery(images, captions)
@@ -58,6 +64,8 @@ def interpolate(
     num_steps=16,
     path="straight",
     strength=1.0,
+    category="any",
+    codes="",
 ):
     """Walks through the latent space from one sample to another.
 
@@ -68,12 +76,14 @@ def interpolate(
         end: Whole number from 1 to 64, the sample where it ends.
         num_steps: Whole number from 2 to 32, the images on the way with both ends.
         path: "straight" or "great circle".
-        strength: As for the samples.
+        strength: As for the samples; so are `category` and `codes`.
+        category: See `strength`.
+        codes: See `strength`.
 
     Returns:
         The animation, there and back, as GIF; the images on the way as PNG.
     """
-    entry, *settings = check_latents(preset, seed, strength)
+    entry, settings = check_latents(preset, seed, strength, category, codes)
     ends = helpers.to_rows([start], "Start") + helpers.to_rows([end], "End")
     num_steps = helpers.to_integer(num_steps, "Steps", 2, MAX_FRAMES)
     if path not in ("straight", "great circle"):
@@ -81,7 +91,7 @@ def interpolate(
             "The path must be straight or great circle. "
             f"Received: {helpers.shorten(path)}"
         )
-    _, latents = entry.draw(ends, *settings)
+    _, latents = entry.draw(ends, **settings)
     with entry.lock:
         frames = entry.to_uint8(
             entry.model.interpolate(*latents, num_steps, path == "great circle")
@@ -90,7 +100,16 @@ def interpolate(
 
 
 @helpers.guarded
-def arithmetic(preset, seed=DEFAULT_SEED, a=None, b=None, c=None, strength=1.0):
+def arithmetic(
+    preset,
+    seed=DEFAULT_SEED,
+    a=None,
+    b=None,
+    c=None,
+    strength=1.0,
+    category="any",
+    codes="",
+):
     """Calculates A − B + C with the mean latents of three groups of samples.
 
     Args:
@@ -99,14 +118,16 @@ def arithmetic(preset, seed=DEFAULT_SEED, a=None, b=None, c=None, strength=1.0):
         a: List of sample numbers from 1 to 64.
         b: List of sample numbers that is taken away.
         c: List of sample numbers that is added.
-        strength: As for the samples.
+        strength: As for the samples; so are `category` and `codes`.
+        category: See `strength`.
+        codes: See `strength`.
 
     Returns:
         Four images: the means A, B and C, and A − B + C.
     """
-    entry, *settings = check_latents(preset, seed, strength)
+    entry, settings = check_latents(preset, seed, strength, category, codes)
     groups = [
-        entry.draw(helpers.to_rows(group, f"Group {name}"), *settings)[1]
+        entry.draw(helpers.to_rows(group, f"Group {name}"), **settings)[1]
         for name, group in (("A", a), ("B", b), ("C", c))
     ]
     means = entry.decode([group.mean(axis=0) for group in groups])
@@ -118,7 +139,13 @@ def arithmetic(preset, seed=DEFAULT_SEED, a=None, b=None, c=None, strength=1.0):
 
 @helpers.guarded
 def nearest(
-    preset, seed=DEFAULT_SEED, index=1, strength=1.0, gibbs_steps=DEFAULT_STEPS
+    preset,
+    seed=DEFAULT_SEED,
+    index=1,
+    strength=1.0,
+    gibbs_steps=DEFAULT_STEPS,
+    category="any",
+    codes="",
 ):
     """Finds the training images that are nearest to a sample: is it a copy?
 
@@ -126,16 +153,18 @@ def nearest(
         preset: Name of a model whose training data are known.
         seed: Whole number, the seed of the sample.
         index: Whole number from 1 to 64, the number of the sample.
-        strength: As for the sample.
-        gibbs_steps: As for the sample.
+        strength: As for the sample; so are the further ones.
+        gibbs_steps: See `strength`.
+        category: See `strength`.
+        codes: See `strength`.
 
     Returns:
         The sample and its five nearest training images, with their distances: the
         root mean square difference of the pixels, 0 for a copy, 1 for the opposite;
         and what these say, as text.
     """
-    entry, *settings = check(preset, seed, strength, gibbs_steps)
-    image = entry.draw(helpers.to_rows([index], "Sample"), *settings)[0][0]
+    entry, settings = check(preset, seed, strength, gibbs_steps, category, codes)
+    image = entry.draw(helpers.to_rows([index], "Sample"), **settings)[0][0]
     training = find_training_images(entry, image)
     neighbours, distances = training.nearest(image)
     captions = [f"distance {distance:.3f}" for distance in distances]
@@ -148,23 +177,27 @@ def nearest(
 # What the API is made of ------------------------------------------------------------
 
 
-def check(preset, seed, strength, gibbs_steps=DEFAULT_STEPS):
-    """Returns the checked arguments of `Entry.draw`, the entry first."""
+def check(preset, seed, strength, gibbs_steps, category, codes):
+    """Returns an entry, and the checked arguments of its `draw` by name."""
     entry = helpers.to_entry(preset)
-    seed = helpers.to_integer(seed, "Seed", 0, model_entries.MAX_SEED)
-    strength = helpers.to_strength(entry, strength)
-    if "gibbs_steps" not in entry.options:
-        return entry, seed, strength
-    gibbs_steps = helpers.to_integer(gibbs_steps, "Gibbs steps", 1, MAX_STEPS)
-    return entry, seed, strength, gibbs_steps
+    settings = {
+        "seed": helpers.to_integer(seed, "Seed", 0, model_entries.MAX_SEED),
+        "strength": helpers.to_strength(entry, strength),
+        "category": helpers.to_category(entry, category),
+        "codes": helpers.to_codes(entry, codes),
+    }
+    if "gibbs_steps" in entry.options:
+        steps = helpers.to_integer(gibbs_steps, "Gibbs steps", 1, MAX_STEPS)
+        settings["gibbs_steps"] = steps
+    return entry, settings
 
 
-def check_latents(preset, seed, strength):
-    """Returns the checked arguments of `Entry.draw` for a model with latents."""
-    entry, *settings = check(preset, seed, strength)
+def check_latents(preset, seed, strength, category, codes):
+    """Returns what `check` does for a model with latents."""
+    entry = helpers.to_entry(preset)
     if not entry.has_latents:
         raise helpers.complain(NO_LATENTS.format(entry.model_class))
-    return entry, *settings
+    return check(preset, seed, strength, None, category, codes)
 
 
 NO_LATENTS = "This {} has no latents to walk between: it samples pixels by Gibbs steps."
@@ -224,6 +257,8 @@ def describe(entry):
         parts.append(f"{config['latent_dim']} latents")
     if "num_hidden" in config:
         parts.append(f"{config['num_hidden']} hidden units")
+    if entry.condition:
+        parts.append(f"{entry.num_categories} {entry.condition.argument}")
     parts.append(f"{entry.path.stat().st_size / 1e6:.1f} MB")
     return " · ".join(parts)
 
@@ -248,6 +283,8 @@ def show_controls(preset):
         ),
         gr.update(visible="gibbs_steps" in entry.options),
         describe(entry),
+        *conditions.show(entry),
+        *reconstruction.show(entry),
         # Not one object twice: Gradio takes each apart.
         *[gr.update(visible=has_latents) for _ in range(2)],
         *[gr.update(visible=not has_latents, value=absent) for _ in range(2)],
@@ -269,7 +306,7 @@ def click_sample(tool, role, next_end, a, b, c, event: gr.SelectData):
     """Puts the clicked sample where the open tool wants it.
 
     Args:
-        tool: String, one of `TOOLS`.
+        tool: String, "walk", "arithmetic" or "nearest".
         role: String, "A", "B" or "C": the group that clicks go to.
         next_end: String, "start" or "end": what the next click of a walk sets.
         a: List of integers; so are `b` and `c`.
@@ -303,6 +340,8 @@ def answer_click(
     seed,
     strength,
     gibbs_steps,
+    category,
+    codes,
     start,
     end,
     num_steps,
@@ -313,16 +352,18 @@ def answer_click(
     index,
 ):
     """Returns the results of the open tool, if the click gave it all it needs."""
-    same = gr.skip()
+    same, condition = gr.skip(), (category, codes)
     if tool == "nearest":
-        found = nearest(preset, seed, index, strength, gibbs_steps)
+        found = nearest(preset, seed, index, strength, gibbs_steps, *condition)
         return same, same, same, *found
     if not helpers.to_entry(preset).has_latents:
         return same, same, same, same, same
     if tool == "arithmetic" and a and b and c:
-        return same, same, arithmetic(preset, seed, a, b, c, strength), same, same
+        result = arithmetic(preset, seed, a, b, c, strength, *condition)
+        return same, same, result, same, same
     if tool == "walk" and next_end == "start":  # The end has just been set.
-        walk = interpolate(preset, seed, start, end, num_steps, path, strength)
+        ends = start, end, num_steps, path
+        walk = interpolate(preset, seed, *ends, strength, *condition)
         return *walk, same, same, same
     return same, same, same, same, same
 
@@ -381,6 +422,7 @@ def build():
                     info="How long the Markov chain runs before its image is taken.",
                     visible=False,
                 )
+                given = conditions.build(preset)
                 button = gr.Button("Sample", variant="primary", size="lg")
             with gr.Column(scale=9, min_width=320):
                 gallery = helpers.gallery(
@@ -388,7 +430,7 @@ def build():
                 )
         tool = gr.State("walk")
         next_end = gr.State("start")
-        with gr.Tabs(elem_classes="tools", elem_id="tools"):
+        with gr.Tabs(elem_classes="tools", elem_id="tools", overflow_behavior="wrap"):
             with gr.Tab("Latent walk", id="walk", render_children=True) as walk_tab:
                 walk = build_walk()
             with gr.Tab(
@@ -399,12 +441,20 @@ def build():
                 "Is it a copy?", id="nearest", render_children=True
             ) as nearest_tab:
                 near = build_nearest()
-        for tab, name in zip(
-            (walk_tab, arithmetic_tab, nearest_tab), TOOLS, strict=True
+            grid = conditions.build_grid(preset, seed, strength)
+            back = reconstruction.build(preset)
+        for tab, name in (
+            (walk_tab, "walk"),
+            (arithmetic_tab, "arithmetic"),
+            (nearest_tab, "nearest"),
+            # These take no clicks; the first tab is open when they disappear.
+            (grid["tab"], "walk"),
+            (back["tab"], "walk"),
         ):
             tab.select(functools.partial(str, name), None, tool, **helpers.QUIET)
 
-        settings = [preset, num_images, seed, strength, gibbs_steps]
+        condition = [given["category"], given["codes"]]
+        settings = [preset, num_images, seed, strength, gibbs_steps, *condition]
         results = [*walk["results"], sums["result"], *near["results"]]
         drawing = {
             "fn": sample,
@@ -423,10 +473,14 @@ def build():
             [num_images.release, strength.release, gibbs_steps.release, seed.submit],
             **again,
         ).success(**clearing)
+        gr.on(given["triggers"], **given["change"]).then(**again).success(**clearing)
         controls = [
             strength,
             gibbs_steps,
             facts,
+            *given["shown"],
+            *grid["shown"],
+            *back["shown"],
             walk["panel"],
             sums["panel"],
             walk["absent"],
@@ -441,6 +495,7 @@ def build():
         } | helpers.PRIVATE
         # `input` comes twice of a mouse, and never of the keyboard.
         preset.change(**showing).success(**again)
+        given["category"].change(**again).success(**clearing)
         if choices:
             page.load(**showing).then(**again)
 
@@ -465,21 +520,21 @@ def build():
         )
         walk["button"].click(
             interpolate,
-            [preset, seed, *walk["inputs"], strength],
+            [preset, seed, *walk["inputs"], strength, *condition],
             walk["results"],
             api_name="interpolate",
             **helpers.MODEL_EVENT,
         )
         sums["button"].click(
             arithmetic,
-            [preset, seed, *sums["groups"], strength],
+            [preset, seed, *sums["groups"], strength, *condition],
             sums["result"],
             api_name="arithmetic",
             **helpers.MODEL_EVENT,
         )
         near["button"].click(
             nearest,
-            [preset, seed, near["index"], strength, gibbs_steps],
+            [preset, seed, near["index"], strength, gibbs_steps, *condition],
             near["results"],
             api_name="nearest",
             **helpers.MODEL_EVENT,

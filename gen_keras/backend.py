@@ -29,6 +29,14 @@ def no_gradients():
     return contextlib.nullcontext()
 
 
+def replaced(variables, values):
+    """Returns a context in which variables have other values, such as tensors.
+
+    What is assigned in it is forgotten at its end; random draws may be or not.
+    """
+    return keras.StatelessScope(zip(variables, values, strict=True))
+
+
 def _separate_replicas(state):
     return state
 
@@ -64,6 +72,18 @@ if NAME == "tensorflow":
             shape, seed.next(), dtype=keras.config.floatx(), alg="philox"
         )
 
+    def when(condition, fn):
+        """Calls `fn()`, which may assign variables, if a boolean (tensor) is true."""
+        if isinstance(condition, bool):
+            return fn() if condition else None
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise NotImplementedError(
+                "TensorFlow cannot take steps under a condition on several devices, "
+                "such as those of a generator at every k-th batch. Set "
+                "`discriminator_steps` to 1, or KERAS_BACKEND to jax."
+            )
+        tf.cond(condition, lambda: (fn(), 0)[1], lambda: 0)
+
     def compiled(method):
         """Decorates a method to run as one graph; see the JAX version below."""
         return tf.function(method, reduce_retracing=True)
@@ -98,8 +118,8 @@ if NAME == "tensorflow":
         return loss, logs, gradients
 
     def input_gradients(fn, x):
-        """Returns the gradient of `sum(fn(x))` with respect to the tensor `x`."""
-        x = keras.ops.convert_to_tensor(x)
+        """Returns the gradient of `sum(fn(x))` with respect to `x`, like `x` nested."""
+        x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = fn(x)
@@ -133,6 +153,11 @@ elif NAME == "torch":
     def bernoulli(probabilities, *, seed):
         """Returns 1 with the probability given for each element, else 0."""
         return uniform(probabilities.shape, seed=seed).lt_(probabilities)
+
+    def when(condition, fn):
+        """Calls `fn()`, which may assign variables, if a boolean (tensor) is true."""
+        if condition:
+            fn()
 
     def _empty(shape, generator):
         dtype = getattr(torch, keras.config.floatx())
@@ -178,19 +203,26 @@ elif NAME == "torch":
         return loss.detach(), logs, gradients
 
     def input_gradients(fn, x):
-        """Returns the gradient of `sum(fn(x))` with respect to the tensor `x`."""
-        x = keras.ops.convert_to_tensor(x)
+        """Returns the gradient of `sum(fn(x))` with respect to `x`, like `x` nested."""
         # Keep the graph for a loss of these gradients; under `no_grad` nobody asks.
         keep_graph = torch.is_grad_enabled()
         with torch.enable_grad():
-            if not x.requires_grad:
-                x = x.detach().requires_grad_(True)
+            x = keras.tree.map_structure(_with_gradient, x)
             y = fn(x).sum()
             if not y.requires_grad:  # It depends on no tensor at all.
-                return torch.zeros_like(x)
-            return torch.autograd.grad(
-                y, x, create_graph=keep_graph, allow_unused=True, materialize_grads=True
-            )[0]
+                return keras.tree.map_structure(torch.zeros_like, x)
+            gradients = torch.autograd.grad(
+                y,
+                keras.tree.flatten(x),
+                create_graph=keep_graph,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            return keras.tree.pack_sequence_as(x, gradients)
+
+    def _with_gradient(x):
+        x = keras.ops.convert_to_tensor(x)
+        return x if x.requires_grad else x.detach().requires_grad_(True)
 
     def _apply(optimizer, gradients, variables):
         with torch.no_grad():
@@ -227,6 +259,13 @@ elif NAME == "jax":
             variables = [variable for variable, _ in self.assigned.values()]
             for variable, value in zip(variables, new_values, strict=True):
                 variable.assign(value)
+
+    def replaced(variables, values):
+        """Returns a context in which variables have other values, such as tensors.
+
+        What is assigned in it is forgotten at its end; random draws may be or not.
+        """
+        return _Scope(variables, values)
 
     def compiled(method):
         """Decorates a method of a model to run compiled.
@@ -308,7 +347,7 @@ elif NAME == "jax":
         return loss, logs, gradients
 
     def input_gradients(fn, x):
-        """Returns the gradient of `sum(fn(x))` with respect to the tensor `x`."""
+        """Returns the gradient of `sum(fn(x))` with respect to `x`, like `x` nested."""
 
         def pure(x):
             nonlocal scope
@@ -317,19 +356,41 @@ elif NAME == "jax":
             return y, scope.new_values()
 
         scope = None
-        gradients, new_values = jax.grad(pure, has_aux=True)(
-            keras.ops.convert_to_tensor(x)
-        )
+        x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+        gradients, new_values = jax.grad(pure, has_aux=True)(x)
         scope.commit(new_values)
         return gradients
 
-    def fori_loop(lower, upper, body_fun, init_val):
-        """`keras.ops.fori_loop` whose body may assign variables, so draw at random."""
+    def _assigned_by(fn, *args):
+        """Returns the variables that `fn(*args)` assigns."""
 
-        def find_assigned(x):
+        def run(*args):
             nonlocal scope
             with _Scope() as scope:
-                return body_fun(lower, x)
+                return fn(*args)
+
+        scope = None
+        jax.eval_shape(run, *args)
+        return [variable for variable, _ in scope.assigned.values()]
+
+    def when(condition, fn):
+        """Calls `fn()`, which may assign variables, if a boolean (tensor) is true."""
+
+        def run(values):
+            with _Scope(variables, values):
+                fn()
+                return [variable.value for variable in variables]
+
+        if isinstance(condition, bool):
+            return fn() if condition else None
+        variables = _assigned_by(lambda: (fn(), 0)[1])
+        values = [variable.value for variable in variables]
+        values = jax.lax.cond(condition, run, lambda values: values, values)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def fori_loop(lower, upper, body_fun, init_val):
+        """`keras.ops.fori_loop` whose body may assign variables, so draw at random."""
 
         def body(i, carry):
             x, values = carry
@@ -337,10 +398,8 @@ elif NAME == "jax":
                 x = body_fun(i, x)
                 return x, [variable.value for variable in variables]
 
-        scope = None
         init_val = keras.tree.map_structure(keras.ops.convert_to_tensor, init_val)
-        jax.eval_shape(find_assigned, init_val)
-        variables = [variable for variable, _ in scope.assigned.values()]
+        variables = _assigned_by(lambda x: body_fun(lower, x), init_val)
         values = [variable.value for variable in variables]
         x, values = jax.lax.fori_loop(lower, upper, body, (init_val, values))
         for variable, value in zip(variables, values, strict=True):

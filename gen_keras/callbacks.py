@@ -315,7 +315,9 @@ def fit(model, data, batch_size, epochs, checkpoint, seed=0, callbacks=(), **opt
 class Measure(keras.callbacks.Callback):
     """Adds figures of the model to the logs of an epoch.
 
-    Put it before the callbacks that read these logs.
+    Put it before the callbacks that read these logs, such as `TensorBoard` and
+    `BestModel`; Keras' own history comes last. `metrics.SampleMetrics` has figures of
+    samples.
 
     Args:
         figures: Function without arguments that returns a dict of names and floats.

@@ -10,9 +10,10 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models import RBM
+from gen_keras.models import GAN, RBM
 from gen_keras.models.base import GenerativeModel
 from tests.model_checks import assert_same_state, assert_same_variables
+from tests.models.gans.gan_checks import affine
 from tests.toy_models import ToyGAN
 
 POINTS = np.random.default_rng(0).normal(0, 1, (32, 2)).astype("float32")
@@ -100,6 +101,128 @@ def test_loop_may_assign_variables_and_draw_at_random(eager):
     assert float(logs["total"]) == pytest.approx(expected, rel=1e-5)
     assert float(logs["count"]) == 5
     assert_same_variables([seeds.state], [model.seed_generator.state])
+
+
+# Steps under a condition -------------------------------------------------------------
+
+
+def every_third(model):
+    """Counts, draws and takes a step of an optimizer where a count is due."""
+    model.counter.assign_add(1)
+
+    def step():
+        model.unused.assign_add(keras.random.uniform((), seed=model.seed_generator))
+        model.minimize(
+            lambda: (ops.sum(model.dense.layers[0].bias * 2.0), {}),
+            model.optimizer,
+            model.trainable_variables,
+        )
+
+    backend.when(ops.equal(model.counter % 3, 0), step)
+    return model.update_metrics({"loss": model.unused.value})
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+def test_steps_under_a_condition(options):
+    if backend.NAME == "torch" and "jit_compile" in options:
+        options = {}  # Inductor needs a minute.
+    model = Probe(every_third)
+    model.compile(SGD(0.5), **options)
+    model.fit(np.zeros((8, 1), "float32"), batch_size=1, verbose=0)
+    # Of eight batches the third and the sixth.
+    assert float(model.counter.value) == 8 and int(model.optimizer.iterations) == 2
+    bias = ops.convert_to_numpy(model.dense.layers[0].bias)
+    np.testing.assert_allclose(bias, [-2 * 0.5 * 2])
+    seeds = backend.SeedGenerator(0)
+    drawn = [float(keras.random.uniform((), seed=seeds)) for _ in range(2)]
+    if options.get("jit_compile") and backend.NAME == "tensorflow":
+        drawn = [float(model.unused.value) - 1]  # XLA draws other numbers.
+        assert 0 < drawn[0] < 2
+    assert float(model.unused.value) == pytest.approx(1 + sum(drawn), rel=1e-5)
+    assert_same_variables([seeds.state], [model.seed_generator.state])
+
+
+def test_python_booleans_are_no_branches():
+    calls = []
+    backend.when(False, lambda: calls.append("no"))
+    backend.when(True, lambda: calls.append("yes"))
+    assert calls == ["yes"]
+
+
+# Other values -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_replaced_variables_are_seen_and_assignments_forgotten(eager):
+    def fn(model):
+        layer = model.dense.layers[0]
+        x = ops.ones((1, 1))
+        model.counter.assign(1.0)
+        with backend.replaced([layer.kernel, layer.bias], [2 * x, x[0]]):
+            inside = model.dense(x)[0, 0]
+            model.counter.assign(7.0)
+            layer.bias.assign([100.0])
+            seen = model.counter + model.dense(x)[0, 0]
+        return {
+            "inside": inside,
+            "seen": seen,
+            "counter": model.counter.value,
+            "bias": layer.bias.value[0],
+        }
+
+    model = Probe(fn)
+    logs = {k: float(v) for k, v in fn(model).items()} if eager else model.run()
+    assert logs == {"inside": 3, "seen": 7 + 102, "counter": 1, "bias": 0}
+
+
+def test_gradients_go_through_replaced_values():
+    # The output is k x with k = u^2 for x = 3: its gradient by u = 1 is 6.
+    def fn(model):
+        kernel = model.dense.layers[0].kernel
+
+        def loss_fn():
+            with backend.replaced([kernel], [ops.reshape(model.unused**2, (1, 1))]):
+                return ops.sum(model.dense(3 * ops.ones((1, 1)))), {}
+
+        variables = [model.unused, kernel]
+        _, _, gradients = backend.value_and_gradients(loss_fn, variables)
+        return {"unused": gradients[0], "kernel": gradients[1][0, 0]}
+
+    assert Probe(fn).run() == {"unused": 6, "kernel": 0}
+
+
+def test_input_gradients_of_nested_inputs():
+    def fn(inputs):
+        (a, b), c = inputs["pair"], inputs["single"]
+        return ops.sum(a**2) * b + 0 * ops.sum(c)
+
+    inputs = {"pair": (np.array([1.0, 2.0], "f"), np.array(3.0, "f"))}
+    inputs["single"] = np.ones((2, 2), "f")
+    gradients = backend.input_gradients(fn, inputs)
+    assert set(gradients) == {"pair", "single"} and type(gradients["pair"]) is tuple
+    np.testing.assert_allclose(ops.convert_to_numpy(gradients["pair"][0]), [6, 12])
+    np.testing.assert_allclose(ops.convert_to_numpy(gradients["pair"][1]), 5)
+    np.testing.assert_array_equal(ops.convert_to_numpy(gradients["single"]), 0)
+
+
+def test_input_gradients_of_second_and_third_order():
+    # Of x^2 y^3 and (x, y) = (2, 3): d/dx d/dy = 6 x y^2, d/dy of that 12 x y.
+    def by_y(x, y):
+        return backend.input_gradients(lambda xy: xy[0] ** 2 * xy[1] ** 3, [x, y])[1]
+
+    def by_xy(x, y):
+        return backend.input_gradients(lambda x: by_y(x[0], y), [x])[0]
+
+    def fn(model):
+        x, y = 2.0 * ops.ones(()), 3.0 * model.unused
+        third = backend.input_gradients(lambda y: by_xy(x, y), y)
+        # And with respect to a variable: y = 3 u, at u = 1.
+        _, _, gradients = backend.value_and_gradients(
+            lambda: (by_xy(x, 3.0 * model.unused), {}), [model.unused]
+        )
+        return {"xy": by_xy(x, y), "xyy": third, "by_u": gradients[0]}
+
+    assert Probe(fn).run() == {"xy": 108, "xyy": 72, "by_u": 216}
 
 
 # Several optimizers -----------------------------------------------------------------
@@ -296,11 +419,15 @@ import os, sys
 devices = int(sys.argv[1])
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 import keras
-from tests.test_backend import SGD, backend, fit, make_gan
+from tests.test_backend import SGD, backend, fit, make_gan, make_unequal_gan
 with backend.data_parallel():
     model = make_gan(SGD(0.1), SGD(0.1))
 assert len(model.critic.weights[0].value.sharding.device_set) == devices
 history = fit(model, epochs=2)
+with backend.data_parallel():
+    model = make_unequal_gan()
+history |= fit(model, epochs=2)
+assert int(model.generator_optimizer.iterations) == 4
 print([values for _, values in sorted(history.items())])
 """
 
@@ -312,11 +439,20 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * devices,
 )
-from tests.test_backend import backend, fit, make_regression
+from tests.test_backend import backend, fit, make_regression, make_unequal_gan
 with backend.data_parallel():
     assert tf.distribute.get_strategy().num_replicas_in_sync == devices
     model = make_regression()
-print([fit(model, epochs=3)["loss"]])
+loss = fit(model, epochs=3)["loss"]
+if devices > 1:
+    with backend.data_parallel():
+        model = make_unequal_gan()
+    try:
+        fit(model)
+        raise AssertionError("steps under a condition are refused")
+    except NotImplementedError as error:
+        assert "discriminator_steps" in str(error)
+print([loss])
 """
 
 
@@ -343,6 +479,15 @@ def make_regression():
     keras.utils.set_random_seed(0)
     model = Regression()
     model.compile(SGD(0.1))
+    return model
+
+
+def make_unequal_gan():
+    """A GAN whose generator moves at every second batch."""
+    keras.utils.set_random_seed(0)
+    networks = {"generator": affine((3,), (2,)), "discriminator": affine((2,), (1,))}
+    model = GAN((2,), 3, discriminator_steps=2, seed=0, **networks)
+    model.compile(SGD(0.1), SGD(0.1))
     return model
 
 

@@ -65,7 +65,7 @@ def scalars(directory):
     }
 
 
-@pytest.mark.parametrize("name", ["dcgan", "rbm"])
+@pytest.mark.parametrize("name", [pytest.param("dcgan", marks=pytest.mark.slow), "rbm"])
 def test_killed_and_resumed_training_is_exact(name, tmp_path):
     left_alone, killed = tmp_path / "left_alone", tmp_path / "killed"
     assert start(name, left_alone).wait() == 0

@@ -11,14 +11,20 @@ were made. What is measured follows from model and data; `--metrics` chooses:
 
     accuracy          a classifier's share of right answers
     classifier        confidence and classes of samples of digits
-    frechet_distance  between features of samples and of real images, digits
+    frechet_distance  between features of samples and of real images: digits, emoji
+    kernel_distance   in the same features, with its standard error
     precision_recall  in the same features
+    density_coverage  in the same features
     neighbors         nearest training images of samples, copies
+    memorization      are samples nearer to training images than to unseen ones?
+    stacked_modes     modes of samples of stacked digits
+    class_diversity   likeness of samples of one class, of models that take classes
+    class_consistency do samples show the class asked for? digits
     bounds            ELBO and IWAE bound of the log likelihood
     likelihood        log likelihood of an RBM, by annealed importance sampling
     translation       error and retrieval of the true targets, beside baselines
     cycle             error of what comes back from the other domain
-    kernel_distance   between translated and real emoji
+    kernel_distance   (of translators) between translated and real emoji
     vendor            for whose emoji a classifier takes the translated ones
 
 No other script reads the test images; to choose between models, measure them with
@@ -27,25 +33,19 @@ faster with OMP_NUM_THREADS=1.
 """
 
 import dataclasses
-import json
 import math
-import os
 import pathlib
-import platform
-import shlex
 import time
 
-import keras
-import numpy as np
+import result_files
 from sample_evaluation import SampleEvaluation
 from script_helpers import flag, one_line_errors, parse_flags, print_devices
 from tensorboard.backend.event_processing import event_accumulator
 from translation_evaluation import TranslationEvaluation
 
-from gen_keras import backend, image_grids, metrics, presets
+from gen_keras import image_grids, metrics, presets
 from gen_keras.models.base import Translator
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 CLASSIFIERS = {f"{name}_classifier": name for name in ("mnist", "emoji_vendors")}
 
 
@@ -62,7 +62,9 @@ class Config:
     split: str = flag("test", "test, to publish; validation, to choose by")
     metrics: str = flag("", "comma-separated; by default all that suit the model")
     seed: int = flag(0, "decides samples, binarization and chains")
-    num_samples: int = flag(0, "samples to draw; 0: 10,000 digits, 1,000 else")
+    num_samples: int = flag(
+        0, "samples to draw; 0: 10,000 digits, 26,000 stacks, 1,000 else"
+    )
     max_images: int = flag(0, "use so many images of a split at most; 0: all")
     importance_samples: int = flag(5000, "K of the IWAE bound; 0: the ELBO alone")
     num_chains: int = flag(100, "chains of annealing (likelihood)")
@@ -127,50 +129,14 @@ def read_curves(log_dir, num_points=40):
     }
 
 
-def describe_command(config):
-    """Returns the command line that gives this config."""
-    words = [f"KERAS_BACKEND={backend.NAME}", "python", "training/evaluate.py"]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value != field.default:
-            words += ["--" + field.name.replace("_", "-"), str(value)]
-    return shlex.join(words)
-
-
-def describe_hardware():
-    """Returns processor, accelerators and versions in one line."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1] for line in lines if line.startswith("model name")]
-    processor = (names or [platform.processor() or platform.machine()])[0].strip()
-    devices = [name for name in backend.devices() if name != "CPU"]
-    return ", ".join(
-        [
-            f"{processor} ({os.cpu_count()} cores)",
-            *devices,
-            f"Keras {keras.__version__} on {backend.NAME}",
-        ]
-    )
-
-
-def tidy(value):
-    """Returns figures as JSON can hold them, floats with six digits."""
-    if isinstance(value, dict):
-        return {key: tidy(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [tidy(item) for item in value]
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    # JSON has no infinity (a class that never occurs) and no NaN.
-    return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
 def main(config):
     """Measures the model, writes the JSON if it has a place, and returns it."""
     start = time.time()
     print_devices()
     with one_line_errors():
-        curves = tidy(read_curves(config.curves)) if config.curves else None
+        curves = (
+            result_files.tidy(read_curves(config.curves)) if config.curves else None
+        )
         model, dataset = load_subject(config)
         protocol, figures = evaluate(model, dataset, config)
         if config.compare:
@@ -182,27 +148,18 @@ def main(config):
                 f"The same figures of {pathlib.Path(config.compare).name}, the model "
                 "before its weights were stored in float16."
             )
-    result = {
-        "command": describe_command(config),
-        "seed": config.seed,
-        "protocol": protocol,
-        "hardware": describe_hardware(),
-        "wall_seconds": round(time.time() - start),
-        "metrics": tidy(figures),
-    }
+    result = result_files.make(
+        config, "evaluate.py", config.seed, protocol, figures, time.time() - start
+    )
     training = presets.table().get(config.preset, {}).get("training", config.training)
     if training:
         result["training"] = training
     if curves:
-        result["curves"] = curves
-    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-    print(text)
+        result["curves"] = result_files.tidy(curves)
+    print(result_files.as_text(result))
     # The published figures are those of the test images.
     if config.out or (config.preset and config.split == "test"):
-        path = pathlib.Path(config.out or RESULTS / f"{config.preset}.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-        print(f"Wrote {path}")
+        result_files.write(result, config.out or f"{config.preset}.json")
     return result
 
 

@@ -84,9 +84,43 @@ FIGURES = [
     ),
     Figure("frechet_distance", "samples", "Fréchet distance", real=(TRAINING,)),
     Figure(
+        "kernel_distance",
+        "distance",
+        "kernel distance",
+        "{:.3f}",
+        (TRAINING, "distance"),
+        "standard_error",
+    ),
+    Figure(
         "precision_recall", "precision", "precision", "{:.3f}", (TRAINING, "precision")
     ),
     Figure("precision_recall", "recall", "recall", "{:.3f}", (TRAINING, "recall")),
+    Figure("density_coverage", "density", "density", "{:.3f}", (TRAINING, "density")),
+    Figure(
+        "density_coverage", "coverage", "coverage", "{:.3f}", (TRAINING, "coverage")
+    ),
+    Figure("stacked_modes", "modes", "modes of 1,000 stacks", "{:,}", (REAL, "modes")),
+    Figure(
+        "stacked_modes",
+        "reverse_kl",
+        "divergence from all stacks equally often, nats",
+        real=(REAL, "reverse_kl"),
+    ),
+    Figure(
+        "class_consistency",
+        "share",
+        "samples of the class asked for",
+        "{:.1%}",
+        (REAL, "share"),
+        "standard_error",
+    ),
+    Figure(
+        "class_diversity",
+        "mean_similarity",
+        "MS-SSIM within classes",
+        "{:.3f}",
+        (REAL, "mean_similarity"),
+    ),
     Figure("neighbors", "distinct", "different nearest training images", "{:,}"),
     Figure(
         "neighbors",
@@ -100,6 +134,14 @@ FIGURES = [
         "mean_distance",
         "mean distance to the nearest training image",
         real=(REAL, "mean_distance"),
+    ),
+    Figure(
+        "memorization",
+        "share",
+        "nearer to a training image than to an unseen one",
+        "{:.1%}",
+        ("validation_images", "share"),
+        "standard_error",
     ),
     Figure(
         "bounds",

@@ -3,12 +3,19 @@
 import functools
 import sys
 
-import keras
 import numpy as np
 from evaluation import Evaluation, standard_error
-from script_helpers import in_batches, with_labels
+from script_helpers import with_labels
 
 from gen_keras import datasets, metrics
+
+# What the networks that features come from are called in protocols.
+NETWORKS = {
+    "mnist": "digit classifier",
+    "emoji_vendors": "emoji_vendors classifier, which tells Noto from Twemoji and was "
+    "never asked what is drawn",
+}
+NUM_SAMPLES = {"mnist": 10_000, "stacked_mnist": 26_000}
 
 
 class SampleEvaluation(Evaluation):
@@ -20,37 +27,114 @@ class SampleEvaluation(Evaluation):
             return ["accuracy"]
         if hasattr(self.model, "log_partition"):
             return ["likelihood"]
+        is_digits = self.dataset == "mnist"
+        of_classes = ["class_diversity"] + ["class_consistency"] * is_digits
+        if not getattr(self.model, "num_classes", None) or self.real.labels is None:
+            of_classes = []
         if hasattr(self.model, "iwae_bound"):
-            return ["bounds"]
-        if self.dataset == "mnist":
-            return ["classifier", "frechet_distance", "precision_recall", "neighbors"]
-        return ["neighbors"]
+            return ["bounds", *of_classes]
+        if self.dataset == "stacked_mnist":
+            return ["stacked_modes", *of_classes]
+        of_features = ["frechet_distance", "kernel_distance"]
+        of_features += ["precision_recall", "density_coverage"]
+        return (
+            ["classifier"] * is_digits
+            + of_features * (self.network is not None)
+            + ["neighbors", "memorization"]
+            + of_classes
+        )
+
+    @property
+    def num_samples(self):
+        """Integer, the samples to draw."""
+        return self.config.num_samples or NUM_SAMPLES.get(self.dataset, 1000)
+
+    @property
+    def drawn(self):
+        """String, the number of samples and their seed."""
+        return f"{self.num_samples:,} samples (seed {self.config.seed})"
 
     @functools.cached_property
     def samples(self):
         """Samples of the model in [0, 1], shape (num_samples, h, w, c)."""
-        num_samples = self.config.num_samples
-        num_samples = num_samples or (10000 if self.dataset == "mnist" else 1000)
-        low, high = self.model.value_range
-        with self.model.seeded(self.config.seed):
-            batches = [
-                keras.ops.convert_to_numpy(self.model.sample(len(part)))
-                for part in in_batches(np.arange(num_samples), 250)
-            ]
-        return np.clip((np.concatenate(batches) - low) / (high - low), 0, 1)
+        return self.draw()
+
+    @functools.cached_property
+    def classes(self):
+        """The classes that `class_samples` are made for: each in turn."""
+        return np.arange(self.num_samples) % self.model.num_classes
+
+    @functools.cached_property
+    def class_samples(self):
+        """Samples as above, of `classes`."""
+        return self.draw(classes=self.classes)
+
+    def draw(self, **conditions):
+        """Returns samples in [0, 1], see `metrics.draw_samples`."""
+        samples = metrics.draw_samples(
+            self.model, self.num_samples, self.config.seed, **conditions
+        )
+        return metrics.to_unit_range(samples, self.model.value_range)
+
+    @functools.cached_property
+    def other_images(self):
+        """As many training images as held-out ones: a yardstick.
+
+        Digits are in random order: the first. Emoji are not, and the first would be of
+        one kind, as faces: evenly spaced ones.
+        """
+        if self.dataset == "mnist":
+            return self.others.images
+        return self.train[
+            np.linspace(0, len(self.train) - 1, len(self.real)).astype(int)
+        ]
+
+    @property
+    def network(self):
+        """String, the network that knows the images, or `None`."""
+        if self.dataset == "emoji" and self.real.image_shape == (64, 64, 3):
+            return "emoji_vendors"
+        return "mnist" if self.dataset == "mnist" else None
 
     @functools.cached_property
     def features(self):
-        """Features of digits by name: samples, real, others."""
-        network = metrics.load_feature_network("mnist")
+        """Features by name: samples, at most as many as real images, real, others."""
+        if self.network is None:
+            raise ValueError(
+                "Features are known of mnist, and of emoji of 64 x 64 pixels. "
+                f"Received: dataset={self.dataset!r}"
+            )
+        network = metrics.load_feature_network(self.network)
         return {
             name: metrics.extract_features(network, images)
             for name, images in (
-                ("samples", self.samples),
+                ("samples", self.samples[: len(self.real)]),
                 ("real", self.real.images),
-                ("others", self.others.images),
+                ("others", self.other_images),
             )
         }
+
+    @property
+    def setting(self):
+        """String, what is compared in which features."""
+        others = f"{len(self.features['others']):,}"
+        is_first = self.dataset == "mnist"
+        others = (
+            f"the first {others} of these" if is_first else f"{others}, evenly spaced,"
+        )
+        return (
+            f"{len(self.features['samples']):,} samples (seed {self.config.seed}) "
+            f"against {self.num_real} in the 64 features of the "
+            f"{NETWORKS[self.network]}; not comparable with Inception's. "
+            f"training_images: {others} in place of samples."
+        )
+
+    def compare(self, metric):
+        """Returns what a metric says of samples, and of other real images."""
+        features = self.features
+        figures = metric(features["real"], features["samples"])._asdict()
+        others = metric(features["real"], features["others"])._asdict()
+        return figures | {"training_images": others}
 
     def binarize(self, images):
         """Returns 0 or 1 for each pixel, the same ones for one seed."""
@@ -88,7 +172,7 @@ class SampleEvaluation(Evaluation):
             return metrics.classifier_scores(logits)._asdict()
 
         return (
-            f"{len(self.samples):,} samples; the digit classifier's greatest "
+            f"{self.drawn}; the digit classifier's greatest "
             "probability is 0.95 or more (confident_share); classes by its guess. "
             f"real_images: the same of {self.num_real}.",
             score(self.samples) | {"real_images": score(self.real.images)},
@@ -97,34 +181,36 @@ class SampleEvaluation(Evaluation):
     def measure_frechet_distance(self):
         """Returns the Fréchet distance of samples, and of other real images."""
         features = self.features
+        return self.setting, {
+            "samples": metrics.frechet_distance(features["real"], features["samples"]),
+            "training_images": metrics.frechet_distance(
+                features["real"], features["others"]
+            ),
+        }
+
+    def measure_kernel_distance(self):
+        """Returns the kernel distance with its standard error, likewise."""
+        smallest = min(len(self.features["samples"]), len(self.real))
+        block_size = min(1000, smallest // 2)
+        measure = functools.partial(
+            metrics.kernel_distance_with_error,
+            block_size=block_size,
+            seed=self.config.seed,
+        )
         return (
-            f"{len(self.samples):,} samples against {self.num_real} in "
-            "the 64 features of the digit classifier, not comparable with Inception's. "
-            f"training_images: the first {len(self.others):,} of these in place of "
-            "samples.",
-            {
-                "samples": metrics.frechet_distance(
-                    features["real"], features["samples"]
-                ),
-                "training_images": metrics.frechet_distance(
-                    features["real"], features["others"]
-                ),
-            },
+            f"The KID's, the mean of 100 random blocks of {block_size:,} (seed "
+            f"{self.config.seed}); {self.setting} standard_error: by a jackknife, of "
+            "the mean; block_deviation: of one block, which papers report.",
+            self.compare(measure),
         )
 
     def measure_precision_recall(self):
         """Returns improved precision and recall of samples, and of real images."""
-        features = self.features
+        return f"k = 3, {self.setting}", self.compare(metrics.precision_recall)
 
-        def score(name):
-            return metrics.precision_recall(features["real"], features[name])._asdict()
-
-        return (
-            f"k = 3, {len(self.samples):,} samples, {self.num_real}, in "
-            "the 64 features of the digit classifier. training_images: the first "
-            f"{len(self.others):,} of these in place of samples.",
-            score("samples") | {"training_images": score("others")},
-        )
+    def measure_density_coverage(self):
+        """Returns density and coverage of samples, and of real images."""
+        return f"k = 5, {self.setting}", self.compare(metrics.density_coverage)
 
     def measure_neighbors(self):
         """Returns how near samples come to training images, and how many are copies."""
@@ -141,8 +227,8 @@ class SampleEvaluation(Evaluation):
             }
 
         return (
-            f"{len(self.samples):,} samples, Euclidean distance of pixels in [0, 1] to "
-            f"the nearest of {len(train):,} training images. A copy is at most the "
+            f"{self.drawn}, Euclidean distance of pixels in [0, 1] to the "
+            f"nearest of {len(train):,} training images. A copy is at most the "
             "copy_threshold away, the 1st percentile of the distance from a training "
             "image to the nearest other one. real_images: the same of "
             f"{self.num_real}.",
@@ -151,6 +237,78 @@ class SampleEvaluation(Evaluation):
                 "copy_threshold": threshold,
                 "real_images": score(self.real.images),
             },
+        )
+
+    def measure_memorization(self):
+        """Returns whether samples are nearer to training images than to unseen ones."""
+
+        def score(images):
+            return metrics.memorization(
+                images, self.train.images, self.real.images, self.config.seed
+            )._asdict()
+
+        figures = score(self.samples)
+        if self.config.split == "test":
+            figures["validation_images"] = score(self.load("validation").images)
+        return (
+            f"The share of {self.drawn} that are nearer to one of "
+            f"{figures['num_references']:,} training images (random, seed "
+            f"{self.config.seed}) than to any of as many {self.config.split} images, "
+            "by the Euclidean distance of pixels in [0, 1]; 0.5 without memory if both "
+            "are of one source, for which see validation_images, these in place of "
+            "samples. The standard error is binomial.",
+            figures,
+        )
+
+    def measure_stacked_modes(self):
+        """Returns how many of 1,000 stacks of digits samples show, and how evenly."""
+        network = metrics.load_classifier("mnist")
+
+        def score(images):
+            channels = np.moveaxis(images, -1, 0)[..., None]
+            digits = [metrics.extract_features(network, x).argmax(1) for x in channels]
+            return metrics.stacked_modes(np.stack(digits, axis=1))._asdict()
+
+        return (
+            f"{self.drawn}; the digit classifier's guess of each of the three "
+            "channels. modes: of 1,000, with a sample at least. reverse_kl: KL(samples "
+            f"‖ uniform) in nats. real_images: the same of {self.num_real}.",
+            score(self.samples) | {"real_images": score(self.real.images)},
+        )
+
+    # Samples of classes ---------------------------------------------------------------
+
+    def measure_class_diversity(self):
+        """Returns how alike samples of one class are, and real images."""
+        num_scales = metrics.max_scales(*self.real.image_shape[:2])
+
+        def score(images, labels):
+            return metrics.class_diversity(
+                images, labels, seed=self.config.seed, num_scales=num_scales
+            )._asdict()
+
+        real = score(self.real.images, self.real.labels)
+        return (
+            f"MS-SSIM at {num_scales} scales of 100 random pairs within each class "
+            f"(seed {self.config.seed}), of {self.drawn}, all classes equally often; "
+            f"the less, the more diverse. real_images: the same of {self.num_real}.",
+            score(self.class_samples, self.classes) | {"real_images": real},
+        )
+
+    def measure_class_consistency(self):
+        """Returns how often a classifier sees the class that was asked for."""
+        network = metrics.load_classifier("mnist")
+
+        def score(images, classes):
+            logits = metrics.extract_features(network, images)
+            return metrics.class_consistency(logits, classes)._asdict()
+
+        real = score(self.real.images, self.real.labels)
+        return (
+            f"The share of {self.drawn}, all classes equally often, in which the "
+            "digit classifier sees the class asked for; the standard error is "
+            f"binomial. real_images: the same of {self.num_real} and their labels.",
+            score(self.class_samples, self.classes) | {"real_images": real},
         )
 
     # Likelihoods ----------------------------------------------------------------------

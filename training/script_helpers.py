@@ -28,7 +28,8 @@ class Config:
 
     seed: int = flag(0, "decides initial weights, noise and the order of the images")
     dataset: str = flag(
-        "mnist", "mnist, emoji, fashion_mnist, cifar10, folder:PATH or PATH.npz"
+        "mnist",
+        "mnist, stacked_mnist, emoji, fashion_mnist, cifar10, folder:PATH or PATH.npz",
     )
     image_size: int = flag(0, "side of the images, for emoji and folders")
     channels: int = flag(0, "1 (gray), 3 or 4 of the images of folders; 0: 3")
@@ -273,7 +274,8 @@ def fit(model, images, config, sample_images, monitor=None, figures=None, **opti
 
     Args:
         model: Compiled `GenerativeModel`.
-        images: Training data, see `gen_keras.callbacks.fit`.
+        images: Training data, see `gen_keras.callbacks.fit`; a tuple of images and
+            classes, too.
         config: `Config`.
         sample_images: Dict of functions that return images, see
             `gen_keras.callbacks.TensorBoard`.
@@ -356,6 +358,7 @@ def _describe(model, images, config):
     for weight in [] if networks else model.trainable_variables:
         print(f"{weight.name}: {tuple(weight.shape)}")
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
+    images = images[0] if isinstance(images, tuple) else images  # Not the classes.
     steps = len(images) // config.batch_size
     print(
         f"{type(model).__name__}: {parameters:,} trainable parameters. "

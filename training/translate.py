@@ -109,7 +109,7 @@ def translate_all(reader, source, target, options):
             write(outputs, path)
             written.append(path)
         except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:  # A full disk, such as.
+            if getattr(error, "errno", None):  # Such as a full disk.
                 raise
             # Pillow reads formats that it cannot write.
             left_out.append(f"{name}: {folders.reason_of(error)}")

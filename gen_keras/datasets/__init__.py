@@ -11,3 +11,4 @@ from gen_keras.datasets.dataset import Dataset, PairedDataset, UnpairedDataset
 from gen_keras.datasets.edges import extract_edges
 from gen_keras.datasets.folders import split_of
 from gen_keras.datasets.loading import load, names
+from gen_keras.datasets.mixtures import GaussianMixture

@@ -21,7 +21,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         data: A `Dataset`, an array whose first axis counts examples, or a tuple of
-            such arrays of one length, as `(images, labels)`.
+            such of one length, as `(images, labels)`.
         batch_size: Integer, at most the number of examples.
         seed: Integer, 0 or larger.
         first_epoch: Integer, the epoch to begin with, as `initial_epoch` of `fit`.
@@ -183,7 +183,10 @@ class _Arrays:
 
     def __init__(self, arrays):
         self.is_tuple = isinstance(arrays, (tuple, list))
-        self.arrays = tuple(map(np.asarray, arrays if self.is_tuple else (arrays,)))
+        self.arrays = tuple(
+            array if hasattr(array, "epoch_order") else np.asarray(array)
+            for array in (arrays if self.is_tuple else (arrays,))
+        )
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) != 1:
             raise ValueError(
@@ -230,7 +233,8 @@ def random_flip(batch, rng):
 
     Args:
         batch: Array of shape `(n, height, width, channels)`, or a tuple of them, of
-            which the images at one position are mirrored together.
+            which the images at one position are mirrored together; labels `(n,)` among
+            them stay as they are.
         rng: `numpy.random.Generator`.
 
     Returns:
@@ -239,7 +243,9 @@ def random_flip(batch, rng):
     images = batch if isinstance(batch, tuple) else (batch,)
     mirrored = rng.random(len(images[0])) < 0.5
     choice = mirrored[:, None, None, None]
-    flipped = tuple(np.where(choice, x[:, :, ::-1], x) for x in images)
+    flipped = tuple(
+        np.where(choice, x[:, :, ::-1], x) if x.ndim == 4 else x for x in images
+    )
     return flipped if isinstance(batch, tuple) else flipped[0]
 
 

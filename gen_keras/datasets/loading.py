@@ -10,6 +10,7 @@ SPLITS = ("train", "validation", "test")
 
 _LOADERS = {
     "mnist": shipped.load_mnist,
+    "stacked_mnist": shipped.load_stacked_mnist,
     "emoji": shipped.load_emoji,
     "emoji_edges": shipped.load_emoji_edges,
     "emoji_vendors": shipped.load_emoji_vendors,
@@ -43,6 +44,7 @@ def load(name, split="train", value_range=(0.0, 1.0), **options):
     | name | what | options |
     |---|---|---|
     | `mnist` | digits, 28 x 28 x 1 | |
+    | `stacked_mnist` | three digits as channels, 28 x 28 x 3 | `seed=0` |
     | `emoji` | emoji on white, RGB | `vendor="twemoji"`, `"noto"`, `"both"` |
     | `emoji_edges` | pairs: pen drawing, Twemoji | |
     | `emoji_vendors` | pairs: Noto, Twemoji | `paired=False`: two sets |

@@ -1,5 +1,7 @@
 """The data that comes with the package: MNIST and 1,911 emoji by two design teams.
 
+And digits stacked to colour images, which are made of MNIST.
+
 Sources and licences stand in `DATA_LICENSES.md`. Twemoji must be credited wherever
 it, or what was trained on it, is shown.
 """
@@ -17,22 +19,74 @@ from gen_keras.datasets.folders import parse_size
 DATA_DIR = pathlib.Path(__file__).parent / "data"
 VENDORS = ("twemoji", "noto")
 NUM_VALIDATION = 5000  # The last images of the training file.
+# PacGAN trains on 128,000 stacks and counts the modes of 26,000 samples.
+NUM_STACKS = {"train": 128_000, "validation": 26_000, "test": 26_000}
 
 
 def load_mnist(split, value_range):
     """Returns MNIST: 55,000 + 5,000 + 10,000 digits of shape (28, 28, 1)."""
+    images, labels = _digits(split)
+    return Dataset(
+        images[..., None],
+        value_range,
+        "mnist",
+        split,
+        labels=labels,
+        label_names=[str(digit) for digit in range(10)],
+    )
+
+
+def load_stacked_mnist(split, value_range, seed=0):
+    """Returns three random digits each as the channels of an image (28, 28, 3).
+
+    The label is the number that the digits write, 0 to 999: the 1,000 modes of tests of
+    mode collapse, see `metrics.stacked_modes`. The stacks of a split are made only of
+    the digits of that split; PacGAN and its forerunners draw from all 70,000 digits.
+
+    Args:
+        split: `"train"` (128,000 stacks, as PacGAN's), `"validation"` or `"test"`
+            (26,000 each).
+        value_range: See `load`.
+        seed: Integer, chooses the digits.
+
+    Reference:
+        Lin et al., PacGAN, 2018, section 4.2. https://arxiv.org/abs/1712.04086
+    """
+    images, labels = _digits(split)
+    shape = NUM_STACKS[split], 3
+    chosen = np.random.default_rng(seed).integers(len(images), size=shape)
+    return Dataset(
+        _Stacks(images, chosen),
+        value_range,
+        "stacked_mnist",
+        split,
+        labels=labels[chosen] @ [100, 10, 1],
+        label_names=[f"{number:03}" for number in range(1000)],
+    )
+
+
+class _Stacks:
+    """Images (n, height, width, 3) whose channels are gray images."""
+
+    def __init__(self, images, chosen):
+        self._images = images
+        self._chosen = chosen
+        self.shape = (len(chosen), *images.shape[1:], 3)
+
+    def __len__(self):
+        return len(self._chosen)
+
+    def __getitem__(self, positions):
+        return np.moveaxis(self._images[self._chosen[positions]], 1, -1)
+
+
+def _digits(split):
+    """Returns images, uint8 (n, 28, 28), and labels of a split of MNIST."""
     part = "test" if split == "test" else "train"
     with np.load(DATA_DIR / f"mnist_{part}.npz") as file:
         images, labels = file["images"], file["labels"]
     kept = train_or_validation(split, len(images))
-    return Dataset(
-        images[kept][..., None],
-        value_range,
-        "mnist",
-        split,
-        labels=labels[kept],
-        label_names=[str(digit) for digit in range(10)],
-    )
+    return images[kept], labels[kept]
 
 
 def train_or_validation(split, num_images):

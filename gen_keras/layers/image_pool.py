@@ -83,4 +83,5 @@ class ImagePool(layers.Layer):
 
 
 def _replace(images, index, image):
-    return ops.slice_update(images, (index, 0, 0, 0), image[None])
+    start = (index, *[0] * (len(images.shape) - 1))
+    return ops.slice_update(images, start, image[None])

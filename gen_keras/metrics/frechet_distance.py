@@ -18,6 +18,8 @@ import warnings
 
 import numpy as np
 
+from gen_keras.metrics.features import as_features
+
 
 def frechet_distance(real, generated):
     """Returns the Fréchet distance between the Gaussians fitted to two sets.
@@ -30,22 +32,11 @@ def frechet_distance(real, generated):
         Float, at least 0; 0 for sets of equal mean and covariance.
 
     Raises:
-        ValueError: If the sets differ in the number of features, or have fewer than two
-            images.
+        ValueError: If the sets differ in the number of features, have fewer than two
+            images, or are not finite.
     """
     real, generated = as_features(real, generated)
     return gaussian_frechet_distance(*fit_gaussian(real), *fit_gaussian(generated))
-
-
-def as_features(real, generated):
-    """Returns both sets as float64, or raises a `ValueError`: see above."""
-    real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
-    if real.ndim != 2 or real.shape[1:] != generated.shape[1:]:
-        raise ValueError(
-            "`real` and `generated` must be matrices with the same number of features. "
-            f"Received: shapes {real.shape} and {generated.shape}"
-        )
-    return real, generated
 
 
 def gaussian_frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
@@ -74,8 +65,6 @@ def gaussian_frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
 def fit_gaussian(features):
     """Returns the mean and the unbiased covariance of (num_images, num_features)."""
     num_images, num_features = features.shape
-    if num_images < 2:
-        raise ValueError(f"At least two images are needed. Received: {num_images}")
     if num_images <= num_features:
         warnings.warn(
             f"The Fréchet distance of {num_images} images in {num_features} features: "

@@ -8,6 +8,8 @@ import typing
 
 import numpy as np
 
+from gen_keras.metrics.features import check_finite
+
 
 class Neighbors(typing.NamedTuple):
     """The nearest references of each query, nearest first.
@@ -37,6 +39,21 @@ class Copies(typing.NamedTuple):
     neighbors: Neighbors
 
 
+class Memorization(typing.NamedTuple):
+    """What `memorization` returns.
+
+    Attributes:
+        share: Float from 0 to 1, the share of samples that are nearer to a training
+            image than to any held-out image; 0.5 in the mean without memory.
+        standard_error: Float, binomial: as other samples would change the share.
+        num_references: Integer, the images of each of the two sets.
+    """
+
+    share: float
+    standard_error: float
+    num_references: int
+
+
 def nearest_neighbors(queries, references, k=1, exclude_self=False, block_size=1000):
     """Finds the `k` nearest references of each query.
 
@@ -53,9 +70,12 @@ def nearest_neighbors(queries, references, k=1, exclude_self=False, block_size=1
         `Neighbors`. Equal distances are in no certain order.
 
     Raises:
-        ValueError: If shapes disagree or there are fewer than `k` references.
+        ValueError: If shapes disagree, there are fewer than `k` references, or a value
+            is not finite.
     """
     queries, references = flatten(queries), flatten(references)
+    check_finite("queries", queries)
+    check_finite("references", references)
     if not 1 <= k <= len(references) - exclude_self:
         raise ValueError(
             f"`k` must be from 1 to the number of references. Received: k={k} with "
@@ -131,6 +151,54 @@ def count_copies(samples, training_images, threshold=None):
     # At the threshold too: in a set with many twins it is 0.
     copies = neighbors.distances[:, 0] <= threshold
     return Copies(int(copies.sum()), float(copies.mean()), threshold, neighbors)
+
+
+def memorization(samples, training_images, held_out_images, seed=0, block_size=1000):
+    """Returns whether samples are nearer to training images than to unseen ones.
+
+    Training and held-out images come from one source, so a model that learned only the
+    source is as likely to come near the one as the other. Of the larger set, as many
+    random images as the smaller has are compared: of a training set ten times as large,
+    a tenth of what was memorized is seen. Two things move the share without memory:
+    sets that are not quite of one source (to see it, give other held-out images in
+    place of samples), and samples that are all alike.
+
+    Args:
+        samples: Array (num_samples, ...), images or features.
+        training_images: Array (num_training, ...) of the same shape and value range.
+        held_out_images: Array (num_held_out, ...), likewise.
+        seed: Integer, chooses the images of the larger set.
+        block_size: Integer, see `nearest_neighbors`.
+
+    Returns:
+        `Memorization`. A sample as near to the one as to the other counts half.
+
+    Raises:
+        ValueError: If shapes disagree, a set is empty, or a value is not finite.
+    """
+    sets = {
+        "samples": np.asarray(samples),
+        "training_images": np.asarray(training_images),
+        "held_out_images": np.asarray(held_out_images),
+    }
+    for name, images in sets.items():
+        if len(images) == 0:
+            raise ValueError(f"`{name}` must not be empty. Received: {images.shape}")
+        check_finite(name, images)
+    count = min(len(training_images), len(held_out_images))
+    rng = np.random.default_rng(seed)
+
+    def nearest(name):
+        images = sets[name]
+        if len(images) > count:
+            images = images[rng.choice(len(images), count, replace=False)]
+        neighbors = nearest_neighbors(samples, images, block_size=block_size)
+        return neighbors.distances[:, 0]
+
+    to_training, to_held_out = nearest("training_images"), nearest("held_out_images")
+    nearer = (to_training < to_held_out) + 0.5 * (to_training == to_held_out)
+    share = float(nearer.mean())
+    return Memorization(share, math.sqrt(share * (1 - share) / len(nearer)), count)
 
 
 def squared_distance_blocks(queries, references, block_size=1000):

@@ -70,12 +70,12 @@ def extract_features(network, images, batch_size=500):
         Array (num_images, num_features).
 
     Raises:
-        ValueError: If values lie outside [0, 1].
+        ValueError: If values lie outside [0, 1], or are not numbers.
     """
     images = np.asarray(images, "float32")
     low, high = float(images.min()), float(images.max())
     # A tanh generator's images, in [-1, 1], would give plausible wrong numbers.
-    if low < -1e-3 or high > 1 + 1e-3:
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # NaN is refused, too.
         raise ValueError(
             f"`images` must lie in [0, 1]. Received: values from {low:g} to {high:g}"
         )

@@ -14,6 +14,7 @@ import typing
 
 import numpy as np
 
+from gen_keras.metrics.features import as_features
 from gen_keras.metrics.nearest_neighbors import (
     nearest_neighbors,
     squared_distance_blocks,
@@ -43,9 +44,10 @@ def precision_recall(real, generated, k=3, block_size=1000):
         `PrecisionRecall`.
 
     Raises:
-        ValueError: If either set has `k` images or fewer, or the features disagree.
+        ValueError: If either set has `k` images or fewer, the features disagree, or
+            are not finite.
     """
-    real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
+    real, generated = as_features(real, generated, k + 1)
     return PrecisionRecall(
         precision=share_on_manifold(generated, real, k, block_size),
         recall=share_on_manifold(real, generated, k, block_size),
@@ -54,12 +56,26 @@ def precision_recall(real, generated, k=3, block_size=1000):
 
 def share_on_manifold(points, centers, k, block_size):
     """Returns the share of `points` inside any ball around `centers`."""
+    blocks = inside_balls(points, centers, k, block_size)
+    return float(np.concatenate([inside.any(axis=1) for inside in blocks]).mean())
+
+
+def inside_balls(points, centers, k, block_size):
+    """Yields which points lie in which balls, a block of points at a time.
+
+    Args:
+        points: Float64 array (num_points, num_features).
+        centers: Float64 array (num_centers, num_features). A ball reaches to the k-th
+            nearest other center.
+        k: Integer.
+        block_size: Integer, the points of a block.
+
+    Yields:
+        Boolean arrays (at most block_size, num_centers).
+    """
     neighbors = nearest_neighbors(
         centers, centers, k, exclude_self=True, block_size=block_size
     )
     squared_radii = np.square(neighbors.distances[:, -1])
-    inside = [
-        np.any(squared <= squared_radii, axis=1)
-        for _, squared in squared_distance_blocks(points, centers, block_size)
-    ]
-    return float(np.concatenate(inside).mean())
+    for _, squared in squared_distance_blocks(points, centers, block_size):
+        yield squared <= squared_radii

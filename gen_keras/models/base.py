@@ -46,7 +46,7 @@ class GenerativeModel(backend.Trainer):
     def update_metrics(self, logs, num_examples=None):
         """Adds `logs`, means over `num_examples`, to the metrics; returns these.
 
-        `None` gives each batch the weight 1.
+        `None` gives each batch the weight 1. `logs` may hold some of the metrics only.
         """
         self.means.update_state(logs, num_examples)
         return self.means.result()
@@ -155,7 +155,7 @@ class GenerativeModel(backend.Trainer):
 
     def get_config(self):
         """Returns the arguments of `__init__`, read from the attributes they set."""
-        return _serialize_arguments(self, type(self).__init__)
+        return _serialize_arguments(self, "__init__")
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -168,7 +168,7 @@ class GenerativeModel(backend.Trainer):
             return {}
         # What was asked for, not what Keras made of it: "auto" differs by backend.
         options = dict(self.compile_options)
-        return _serialize_arguments(self, type(self).compile) | options
+        return _serialize_arguments(self, "compile") | options
 
     def compile_from_config(self, config):
         """Compiles the model with the result of `get_compile_config`."""
@@ -212,27 +212,29 @@ class Means(keras.metrics.Metric):
     def __init__(self, names):
         super().__init__(name="means")
         self.names = tuple(names)
-        # The last element counts the examples.
-        self.totals = self.add_variable((len(names) + 1,), "zeros", name="totals")
+        shape = (2, len(names))  # Totals and weights.
+        self.totals = self.add_variable(shape, "zeros", name="totals")
 
     def update_state(self, logs, num_examples=None):
         """Adds a batch.
 
         Args:
-            logs: Dict of scalar tensors, means over the batch.
+            logs: Dict of scalar tensors, means over the batch, some or all of `names`.
             num_examples: Integer or scalar tensor, the weight of the batch; `None`
                 means 1.
         """
-        values = [ops.cast(logs[name], self.dtype)[None] for name in self.names]
-        values = ops.concatenate([*values, ops.ones_like(values[0])])
+        zero = ops.zeros((), self.dtype)
+        values = [ops.cast(logs.get(name, zero), self.dtype) for name in self.names]
+        is_given = ops.array([name in logs for name in self.names], self.dtype)
+        update = ops.stack([ops.stack(values), is_given])
         if num_examples is not None:
-            values = values * ops.cast(num_examples, self.dtype)
-        self.totals.assign_add(values)
+            update = update * ops.cast(num_examples, self.dtype)
+        self.totals.assign_add(update)
 
     def result(self):
-        """Returns a dict of the means; NaN before the first batch."""
+        """Returns a dict of the means; 0 before the first value."""
         totals = ops.convert_to_tensor(self.totals)
-        means = totals / totals[-1]
+        means = totals[0] / ops.maximum(totals[1], keras.config.epsilon())
         return {name: means[i] for i, name in enumerate(self.names)}
 
 
@@ -356,13 +358,27 @@ def _with_subclasses(cls):
         yield from _with_subclasses(subclass)
 
 
-def _serialize_arguments(obj, function):
-    names = list(inspect.signature(function).parameters.items())[1:]
+def _serialize_arguments(obj, method):
+    names = _argument_names(type(obj), method)
     return {
-        name: keras.saving.serialize_keras_object(getattr(obj, name))
-        for name, parameter in names
-        if parameter.kind is not parameter.VAR_KEYWORD
+        name: keras.saving.serialize_keras_object(getattr(obj, name)) for name in names
     }
+
+
+def _argument_names(cls, method):
+    """Returns the names of what a method takes, and of what it hands to its parent."""
+    names = []
+    for owner in cls.__mro__:
+        if method in vars(owner):
+            parameters = list(
+                inspect.signature(vars(owner)[method]).parameters.values()
+            )[1:]
+            hands_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            names += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+            # The options of `compile` go to Keras.
+            if not hands_on or method == "compile":
+                break
+    return list(dict.fromkeys(names))
 
 
 def _deserialize(config, custom_objects=None):

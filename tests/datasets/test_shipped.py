@@ -13,6 +13,7 @@ from gen_keras.datasets import shipped
 
 SIZES = {
     "mnist": (55000, 5000, 10000),
+    "stacked_mnist": (128000, 26000, 26000),
     "emoji": (1286, 150, 200),
     "emoji_edges": (1286, 150, 200),
     "emoji_vendors": (1286, 150, 200),
@@ -39,6 +40,38 @@ def test_mnist():
     assert datasets.load("mnist", "test").labels[:3].tolist() == [7, 2, 1]
     assert train.label_names[7] == "7"
     assert abs(float(train.images.mean()) - 0.1307) < 0.001
+
+
+def test_stacked_mnist_is_made_of_the_digits_of_its_split():
+    for split in SPLITS:
+        digits = datasets.load("mnist", split)
+        known = {
+            image.tobytes(): label
+            for image, label in zip(
+                (digits.images * 255).round().astype("uint8"),
+                digits.labels,
+                strict=True,
+            )
+        }
+        stacks = datasets.load("stacked_mnist", split)
+        assert stacks.image_shape == (28, 28, 3)
+        images = (stacks[:50] * 255).round().astype("uint8")
+        for image, label in zip(images, stacks.labels[:50], strict=True):
+            channels = [
+                known[np.ascontiguousarray(image[..., c]).tobytes()] for c in range(3)
+            ]
+            assert "".join(map(str, channels)) == stacks.label_names[label]
+
+
+def test_stacked_mnist_has_all_modes_and_is_decided_by_its_seed():
+    stacks, again = (datasets.load("stacked_mnist", "test") for _ in range(2))
+    assert len(np.unique(stacks.labels)) == 1000
+    np.testing.assert_array_equal(stacks[[7, 9]], again[[7, 9]])
+    np.testing.assert_array_equal(stacks[7], again.take(8)[7])
+    other = datasets.load("stacked_mnist", "test", seed=1)
+    assert (stacks.labels != other.labels).mean() > 0.9
+    signed = datasets.load("stacked_mnist", "test", value_range=(-1, 1))[:3]
+    np.testing.assert_allclose(signed, 2 * stacks[:3] - 1, atol=1e-6)
 
 
 def test_value_range():

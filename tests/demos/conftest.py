@@ -1,5 +1,6 @@
 """One running app for all tests of the demos, and a browser to look at it."""
 
+import contextlib
 import io
 import os
 import pathlib
@@ -173,7 +174,14 @@ def browser():
 @pytest.fixture(params=SIZES)
 def visit(request, browser, server):
     """Returns a function that opens a page; checks what all pages promise."""
-    width, height = SIZES[request.param]
+    with visit_at(browser, server.url, request.param) as visit:
+        yield visit
+
+
+@contextlib.contextmanager
+def visit_at(browser, url, size):
+    """Gives the function of `visit` for an app at an address."""
+    width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height}, has_touch=width < 500
     )
@@ -182,11 +190,11 @@ def visit(request, browser, server):
     errors, foreign = [], []
     page.on("console", lambda m: m.type == "error" and errors.append(m.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    ours = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+    ours = (url, url.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(ours) or foreign.append(r.url))
 
     def visit(path):
-        page.goto(f"{server.url}{path}")
+        page.goto(f"{url}{path}")
         page.wait_for_selector("h1")
         return page
 

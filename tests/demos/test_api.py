@@ -1,4 +1,4 @@
-"""The nine calls of the demos: what they answer, and what they say to nonsense."""
+"""The eleven calls of the demos: what they answer, and what they say to nonsense."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.demos.conftest import complaint, read
 gradio_client = pytest.importorskip("gradio_client")
 
 NAMES = ["/sample", "/interpolate", "/arithmetic", "/nearest", "/decode", "/encode"]
-NAMES += ["/pix2pix", "/edges", "/cyclegan"]
+NAMES += ["/pix2pix", "/edges", "/cyclegan", "/vary_code", "/reconstruct"]
 SIZES = {"dcgan_mnist": (84, 3), "dcgan_emoji": (128, 2), "rbm_mnist": (84, 3)}
 
 
@@ -36,7 +36,7 @@ def post(server, api_name, body):
 # Answers ----------------------------------------------------------------------------
 
 
-def test_api_is_the_nine_documented_calls(client):
+def test_api_is_the_eleven_documented_calls(client):
     api = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(api) == sorted(NAMES)
     for name, call in api.items():
@@ -155,6 +155,16 @@ def test_encode_whatever_the_paper(client, tmp_path):
     assert "It lands at" in answers[0][3]
 
 
+def test_a_digit_is_reconstructed(client, tmp_path):
+    file = make_digit(tmp_path / "digit.png")
+    seen, back, text = client.predict("vae_mnist", file, api_name="/reconstruct")
+    seen, back = read(seen), read(back)
+    assert seen.shape == back.shape == (224, 224)
+    assert "The pixels differ by" in text
+    message = complaint(client, "/reconstruct", "dcgan_mnist", file)
+    assert "This DCGAN has no encoder" in message
+
+
 # Nonsense ---------------------------------------------------------------------------
 
 NONSENSE = {
@@ -179,6 +189,7 @@ NONSENSE = {
     "word group": ("/arithmetic", ("vae_mnist", 0, ["x"], [1], [2]), "Group A"),
     "which sample": ("/nearest", ("vae_mnist", 0, 99), "from 1 to 64"),
     "far away": ("/decode", (50, 0), "First latent must be"),
+    "no codes": ("/vary_code", ("dcgan_mnist",), "has no codes"),
     "no latent": ("/decode", (0, "x"), "Second latent must be"),
 }
 
@@ -193,7 +204,7 @@ def test_nonsense_gets_one_sentence(client, case):
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999", '"1; drop"', "[1]"])
 def test_numbers_that_no_client_sends(server, number):
-    body = f'{{"data": ["vae_mnist", {number}, 0, 1.0, 5]}}'
+    body = f'{{"data": ["vae_mnist", {number}, 0, 1.0, 5, "any", ""]}}'
     answer = post(server, "/sample", body)
     assert "Number of images must be" in answer
     assert "Traceback" not in answer

@@ -144,6 +144,18 @@ def test_a_real_digit_lands_on_the_plane(visit):
     page.get_by_text("It lands at").wait_for()
 
 
+def test_a_digit_comes_back(visit):
+    page = visit("/")
+    see(page, "#samples")
+    choose(page, "VAE, digits")
+    page.get_by_role("tab", name="Reconstruct").click()
+    page.get_by_role("radio", name="7", exact=True).check()
+    page.get_by_text("The pixels differ by").wait_for()
+    assert see(page, ".crisp:has(img[alt^='The image that is decoded'])").std() > 1
+    choose(page, "DCGAN, digits")  # It has no encoder: the first tool is open.
+    page.get_by_text("Click two samples above").wait_for()
+
+
 def test_about_shows_the_package_and_its_data(visit):
     page = visit("/about")
     tree = page.get_by_role("img", name="Tree of generative models")

@@ -14,6 +14,7 @@ model_entries = pytest.importorskip("model_entries")
 training_images = pytest.importorskip("training_images")
 
 import about  # noqa: E402
+import digits  # noqa: E402
 import environment  # noqa: E402
 import latent_space  # noqa: E402
 import sampling  # noqa: E402
@@ -47,7 +48,7 @@ def test_a_plane_of_other_images(offer):
 def test_a_digit_is_placed_as_in_mnist():
     paper = np.full((300, 200), 255, "uint8")
     paper[20:140, 10:50] = 0  # Off the centre, three times as high as wide.
-    digit = latent_space.normalize_digit(Image.fromarray(paper))
+    digit = digits.normalize(Image.fromarray(paper))
     assert digit.shape == (28, 28)
     rows, columns = np.nonzero(digit > 128)
     assert np.ptp(rows) + 1 == 20
@@ -56,8 +57,8 @@ def test_a_digit_is_placed_as_in_mnist():
 
 
 def test_a_real_digit_stays_as_it_is():
-    for pixels in latent_space.example_digits():
-        placed = latent_space.normalize_digit(Image.fromarray(pixels))
+    for pixels in digits.find_examples():
+        placed = digits.normalize(Image.fromarray(pixels))
         assert np.abs(placed.astype(int) - pixels).mean() < 1
 
 

@@ -124,7 +124,14 @@ def test_a_built_space_starts_and_samples(server, manifest):
     assert spaces.call(server.url, smoke) == "/sample answered with 4 items."
 
 
-@pytest.mark.parametrize("name", ["sampling", "latent_space", "about"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("sampling", marks=pytest.mark.slow),
+        pytest.param("latent_space", marks=pytest.mark.slow),
+        "about",
+    ],
+)
 def test_each_page_runs_alone(name):
     with spaces.running(ROOT, f"demos/{name}.py") as url:
         config = httpx.get(f"{url}/config").text

@@ -35,6 +35,19 @@ def test_large_logits_do_not_overflow():
     assert metrics.classifier_scores([[1e4, -1e4]]).confident_share == 1
 
 
-def test_bad_logits_are_named():
+def test_consistency_by_hand():
+    seen, asked = [0, 2, 2, 1, 2], [0, 0, 2, 2, 2]
+    result = metrics.class_consistency(np.eye(4)[seen], asked)
+    assert result.share == 0.6
+    assert result.standard_error == pytest.approx(np.sqrt(0.6 * 0.4 / 5))
+    np.testing.assert_allclose(result.class_shares, [1 / 2, np.nan, 2 / 3, np.nan])
+
+
+def test_bad_logits_and_classes_are_named():
     with pytest.raises(ValueError, match=r"Received: \(0, 3\)"):
         metrics.classifier_scores(np.zeros((0, 3)))
+    for asked in ([0, 1], [0, 1, 4], [0, 1, -1], [0.0, 1.0, 2.0]):
+        with pytest.raises(ValueError, match="3 integers from 0 to 3. Received: shape"):
+            metrics.class_consistency(np.eye(4)[:3], asked)
+    with pytest.raises(ValueError, match="`logits` must be finite.*2 of 2 examples"):
+        metrics.class_consistency(np.full((2, 3), np.nan), [0, 1])

@@ -78,5 +78,7 @@ def test_too_few_images_warn_and_bad_shapes_fail():
         metrics.frechet_distance(features, features)
     with pytest.raises(ValueError, match=r"Received: shapes \(10, 20\) and \(10, 19\)"):
         metrics.frechet_distance(features, features[:, :19])
-    with pytest.raises(ValueError, match="two images"):
+    with pytest.raises(ValueError, match="at least 2 images each. Received: 1 and 10"):
         metrics.frechet_distance(features[:1], features)
+    with pytest.raises(ValueError, match="`real` must be finite.*1 of 10 examples"):
+        metrics.frechet_distance(np.where(np.eye(10, 20, 19), np.inf, 0), features)

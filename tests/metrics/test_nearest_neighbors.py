@@ -87,6 +87,42 @@ def test_exact_copies_count_in_a_training_set_of_twins():
     assert (copies.threshold, copies.count) == (0, 3)
 
 
+@pytest.mark.parametrize("num_training", [100, 300])
+def test_fresh_samples_remember_nothing(num_training):
+    """The null hypothesis: one half, within the error of 40 sets of references."""
+    rng = np.random.default_rng(0)
+    shares = [
+        metrics.memorization(
+            rng.normal(size=(100, 5)),
+            rng.normal(size=(num_training, 5)),
+            rng.normal(size=(100, 5)),
+        ).share
+        for _ in range(40)
+    ]
+    error = np.std(shares, ddof=1) / np.sqrt(len(shares))
+    assert abs(np.mean(shares) - 0.5) < 3 * error < 0.05
+
+
+def test_memorization_by_hand():
+    training = np.array([[0.0], [10.0]])
+    held_out = np.array([[1.0], [20.0]])
+    # Nearer to 0, as near to 0 as to 1, nearer to 20, nearer to 10.
+    samples = np.array([[0.2], [0.5], [17.0], [11.0]])
+    share, error, count = metrics.memorization(samples, training, held_out)
+    assert (share, count) == (2.5 / 4, 2)
+    assert error == pytest.approx(np.sqrt(0.625 * 0.375 / 4))
+    assert metrics.memorization(samples, held_out, training).share == 1.5 / 4
+
+
+def test_copies_are_remembered():
+    training, held_out = make_images(30, 0), make_images(30, 1)
+    copies = metrics.memorization(training + 1e-3, training, held_out)
+    assert copies == (1, 0, 30)
+    # Of twice as many training images one half is looked at.
+    both = np.concatenate([training, make_images(30, 2)])
+    assert 0.5 < metrics.memorization(training, both, held_out).share < 1
+
+
 def test_bad_arguments_are_named():
     images = make_images(5, 0)
     with pytest.raises(ValueError, match="k=5 with 5 references"):
@@ -95,3 +131,17 @@ def test_bad_arguments_are_named():
         metrics.nearest_neighbors(images[:4], images, exclude_self=True)
     with pytest.raises(ValueError, match="same size"):
         metrics.nearest_neighbors(images[:, :3], images)
+    broken = np.where(np.arange(5) == 2, np.nan, np.moveaxis(images, 0, -1))
+    with pytest.raises(ValueError, match="`references` must be finite.*1 of 5"):
+        metrics.nearest_neighbors(images, np.moveaxis(broken, -1, 0))
+    for name, sets in (
+        ("samples", (images[:0], images, images)),
+        ("training_images", (images, images[:0], images)),
+        ("held_out_images", (images, images, images[:0])),
+    ):
+        with pytest.raises(ValueError, match=f"`{name}` must not be empty. Received"):
+            metrics.memorization(*sets)
+    with pytest.raises(ValueError, match="`samples` must be finite"):
+        metrics.memorization(images * np.inf, images, images)
+    with pytest.raises(ValueError, match="same size"):
+        metrics.memorization(images[:, :3], images, images)

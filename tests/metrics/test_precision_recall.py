@@ -51,6 +51,11 @@ def test_blocks_do_not_matter():
     assert 0 < whole.precision < 1
 
 
-def test_too_few_images_fail():
-    with pytest.raises(ValueError, match="k=3 with 3 references"):
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="at least 4 images each. Received: 3 and 5"):
         metrics.precision_recall(np.eye(3), np.eye(5)[:, :3])
+    with pytest.raises(ValueError, match=r"Received: shapes \(5, 5\) and \(5, 4\)"):
+        metrics.precision_recall(np.eye(5), np.eye(5)[:, :4])
+    broken = np.where(np.eye(5) > 0, np.nan, 0)[:, :3]
+    with pytest.raises(ValueError, match="`generated` must be finite.*3 of 5 examples"):
+        metrics.precision_recall(np.eye(5)[:, :3], broken)

@@ -12,9 +12,12 @@ import make_tables
 import numpy as np
 import PIL.Image
 import pytest
+import result_files
+from sample_evaluation import SampleEvaluation
 from translation_evaluation import TranslationEvaluation, find_nearest
 
 from gen_keras import callbacks, datasets, models, presets
+from gen_keras.models.base import GenerativeModel
 
 TRAINING = pathlib.Path(__file__).parents[2] / "training"
 
@@ -26,8 +29,14 @@ SMALL = {
     "num_temperatures": 20,
     "num_chains": 4,
 }
+OF_FEATURES = [
+    "frechet_distance",
+    "kernel_distance",
+    "precision_recall",
+    "density_coverage",
+]
 SUITED = {
-    "DCGAN": ["classifier", "frechet_distance", "precision_recall", "neighbors"],
+    "DCGAN": ["classifier", *OF_FEATURES, "neighbors", "memorization"],
     "VAE": ["bounds"],
     "RBM": ["likelihood"],
     "Pix2Pix": ["translation", "kernel_distance", "vendor"],
@@ -47,7 +56,7 @@ def test_every_preset_can_be_measured(preset, tmp_path):
     assert json.loads(out.read_text("utf-8")) == result
     suited = SUITED[row["model"]] if row else ["accuracy"]
     if row and row["model"] == "DCGAN" and row["dataset"] != "mnist":
-        suited = ["neighbors"]
+        suited = suited[1:]
     assert list(result["metrics"]) == list(result["protocol"]) == suited
 
 
@@ -67,7 +76,7 @@ def test_one_command_gives_one_result(preset, metrics, tmp_path):
 
 def test_command_gives_the_config_back(monkeypatch):
     config = evaluate.Config(model="a b.keras", dataset="mnist", seed=3)
-    words = shlex.split(evaluate.describe_command(config))
+    words = shlex.split(result_files.describe_command(config, "evaluate.py"))
     assert words[:2] == [f"KERAS_BACKEND={keras.backend.backend()}", "python"]
     monkeypatch.setattr(sys, "argv", words[2:])
     assert evaluate.parse_flags(evaluate.Config) == config
@@ -105,12 +114,87 @@ def test_samples_of_emoji_are_held_against_emoji(tmp_path):
     config = evaluate.Config(
         model=str(path), dataset="emoji", max_images=100, num_samples=60
     )
-    metrics = evaluate.main(config)["metrics"]
-    assert list(metrics) == ["neighbors"]
+    with pytest.warns(UserWarning, match="60 images in 64 features"):
+        result = evaluate.main(config)
+    metrics = result["metrics"]
+    assert list(metrics) == SUITED["DCGAN"][1:]
+    for name in OF_FEATURES:
+        assert "60 samples (seed 0) against 100 test images" in result["protocol"][name]
+        assert "emoji_vendors classifier" in result["protocol"][name]
+    distance = metrics["kernel_distance"]
+    assert distance["distance"] > 5 * distance["training_images"]["distance"]
+    assert metrics["density_coverage"]["training_images"]["coverage"] > 0.5
+    assert metrics["density_coverage"]["coverage"] < 0.1
     neighbors = metrics["neighbors"]
     # Gray from an untrained generator: no copies, and far from every emoji.
     assert neighbors["copies"] == 0 < neighbors["distinct"] <= 60
     assert neighbors["mean_distance"] > neighbors["real_images"]["mean_distance"] > 1
+
+
+class Memory(GenerativeModel):
+    """Draws training images, of the class asked for, and remembers the first 500."""
+
+    def __init__(self, dataset, value_range, num_classes=None):
+        super().__init__(seed=0)
+        self.value_range = value_range
+        self.data = datasets.load(dataset, "train", value_range).take(500)
+        if num_classes:
+            self.num_classes = num_classes
+
+    def sample(self, num_samples, seed=None, classes=None):
+        state = keras.ops.convert_to_numpy(self.seed_generator.next())
+        rng = np.random.default_rng(state.astype("uint32"))
+        if classes is None:
+            return self.data[rng.integers(500, size=num_samples)]
+        return self.data[
+            [rng.choice(np.flatnonzero(self.data.labels == c)) for c in classes]
+        ]
+
+
+def evaluate_memory(dataset, metrics="", num_classes=None, **options):
+    config = evaluate.Config(
+        metrics=metrics, **{"num_samples": 400, "max_images": 500} | options
+    )
+    model = Memory(dataset, (-1.0, 1.0), num_classes)
+    return SampleEvaluation(model, dataset, config).run()
+
+
+def test_models_that_take_classes_are_measured_by_class():
+    _, figures = evaluate_memory("mnist", num_classes=10)
+    assert list(figures) == [*SUITED["DCGAN"], "class_diversity", "class_consistency"]
+    # The samples are training digits.
+    assert figures["memorization"]["share"] > 0.97
+    consistency = figures["class_consistency"]
+    assert consistency["share"] > 0.97 < consistency["real_images"]["share"]
+    assert (consistency["class_shares"] > 0.9).all()
+    diversity = figures["class_diversity"]
+    assert diversity["classes"].tolist() == list(range(10))
+    similar, real = diversity["similarities"], diversity["real_images"]["similarities"]
+    np.testing.assert_allclose(similar, real, atol=0.15)  # With twins.
+    assert real.argmax() == 1  # Ones are most alike.
+    distance = figures["kernel_distance"]
+    assert abs(distance["distance"]) < 4 * distance["standard_error"]
+    assert figures["density_coverage"]["density"] > 0.8
+
+
+def test_stacks_are_counted():
+    protocol, figures = evaluate_memory("stacked_mnist")
+    assert list(figures) == ["stacked_modes"]
+    assert "400 samples (seed 0)" in protocol["stacked_modes"]
+    modes = figures["stacked_modes"]
+    # 400 draws of 500 stacks, most of which differ; a digit in a hundred is misread.
+    labels = datasets.load("stacked_mnist").take(500).labels
+    expected = 1000 * (1 - (1 - 1 / 1000) ** 400)
+    assert 0.6 * expected < modes["modes"] < min(expected, len(np.unique(labels)))
+    assert modes["reverse_kl"] > np.log(1000 / modes["modes"]) > 0
+    assert modes["real_images"]["modes"] > modes["modes"]
+
+
+def test_features_are_refused_of_unknown_images():
+    with pytest.raises(
+        ValueError, match="emoji of 64 x 64.*Received: dataset='stacked"
+    ):
+        evaluate_memory("stacked_mnist", "precision_recall")
 
 
 def test_translation_of_generators_that_change_nothing(tmp_path):
@@ -203,7 +287,7 @@ def test_bounds_are_in_order_and_rounding_is_compared(tmp_path):
 
 
 def test_validation_images_do_not_touch_the_published_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "RESULTS", tmp_path)
+    monkeypatch.setattr(result_files, "FOLDER", tmp_path)
     config = evaluate.Config(
         preset="mnist_classifier", split="validation", max_images=50
     )
@@ -237,7 +321,7 @@ def test_json_holds_plain_numbers():
         "b": np.array([1, 2]),
         "c": (np.inf, np.int64(3)),
     }
-    tidy = evaluate.tidy(figures)
+    tidy = result_files.tidy(figures)
     assert tidy == {"a": 0.333333, "b": [1, 2], "c": [None, 3]}
     assert json.loads(json.dumps(tidy, allow_nan=False)) == tidy
 

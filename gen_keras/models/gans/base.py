@@ -1,10 +1,12 @@
 """What GANs share: two sides with an optimizer each, and translation both ways."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from gen_keras import backend
 from gen_keras.models.base import Translator
+from gen_keras.models.gans import losses
 
 
 class TwoSides:
@@ -21,7 +23,7 @@ class TwoSides:
     def compile(
         self, generator_optimizer=None, discriminator_optimizer=None, **options
     ):
-        """Sets one optimizer for each side; by default the paper's Adam(2e-4, 0.5).
+        """Sets one optimizer for each side; by default the paper's.
 
         Args:
             generator_optimizer: `keras.optimizers.Optimizer` of all generators.
@@ -29,9 +31,12 @@ class TwoSides:
                 discriminators.
             **options: See `keras.Model.compile`.
         """
-        adam = keras.optimizers.Adam
-        self.generator_optimizer = generator_optimizer or adam(2e-4, beta_1=0.5)
-        self.discriminator_optimizer = discriminator_optimizer or adam(2e-4, beta_1=0.5)
+        self.generator_optimizer = generator_optimizer or self.default_optimizer(
+            "generator"
+        )
+        self.discriminator_optimizer = (
+            discriminator_optimizer or self.default_optimizer("discriminator")
+        )
         optimizers = {
             getattr(self, name): optimizer
             for names, optimizer in (
@@ -41,6 +46,10 @@ class TwoSides:
             for name in names
         }
         super().compile(backend.Optimizers(optimizers), **options)
+
+    def default_optimizer(self, side):
+        """Returns what trains a side, "generator" or "discriminator"."""
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
 
     @property
     def generator_variables(self):
@@ -54,6 +63,98 @@ class TwoSides:
 
     def _variables_of(self, names):
         return [v for name in names for v in getattr(self, name).trainable_variables]
+
+
+class Critic:
+    """A discriminator that estimates the Wasserstein distance; a mixin, before `GAN`.
+
+    Its scores are no logits: they have no bounds and no sigmoid. Its loss, without a
+    penalty, is minus the estimate, which is logged as `distance`.
+    """
+
+    metric_names = (
+        "discriminator_loss",
+        "generator_loss",
+        "real_score",
+        "fake_score",
+        "distance",
+    )
+    loss_pair = losses.WASSERSTEIN
+
+    def score(self, logits):
+        """Returns the scores themselves."""
+        return logits
+
+    def compute_discriminator_loss(self, data, training):
+        """Returns E[C(G(z))] - E[C(x)], and a penalty if there is one."""
+        loss, logs = super().compute_discriminator_loss(data, training)
+        return loss, logs | {"distance": logs["real_score"] - logs["fake_score"]}
+
+
+class ClassConditional:
+    """A generator that is told the class of what to draw; a mixin, before `GAN`.
+
+    It takes latents (batch, latent_dim + num_classes): noise, then the class as one
+    number of ones and zeros a class. The model trains on images and integer classes.
+
+    Attributes:
+        num_classes: Integer.
+    """
+
+    def sample(self, num_samples, seed=None, truncation=1.0, classes=None):
+        """Returns generated images (num_samples, *image_shape) in `value_range`.
+
+        Args:
+            num_samples: Integer.
+            seed: Integer or `None`, see `GenerativeModel.sample`.
+            truncation: See `GAN.sample`.
+            classes: Integer, one class for all; array of integers (num_samples,); or
+                "random".
+
+        Raises:
+            ValueError: If `classes` is missing, of another length, or out of range.
+        """
+        latents = self.sample_latents(num_samples, seed, truncation, classes)
+        return self.decode(latents)
+
+    def sample_latents(self, num_samples, seed=None, truncation=1.0, classes=None):
+        """Returns latents (num_samples, latent_dim + num_classes), see `sample`."""
+        with self.seeded(seed):
+            noise = super().sample_latents(num_samples, None, truncation)
+            if isinstance(classes, str) and classes == "random":
+                draws = backend.uniform((num_samples,), seed=self.seed_generator)
+                classes = ops.cast(draws * self.num_classes, "int32")
+            else:
+                classes = check_labels(
+                    "classes", classes, num_samples, self.num_classes, ", or 'random'"
+                )
+        return self.with_classes(noise, ops.one_hot(classes, self.num_classes))
+
+    def with_classes(self, noise, one_hot):
+        """Returns latents (batch, latent_dim + num_classes)."""
+        return ops.concatenate([noise, ops.cast(one_hot, noise.dtype)], axis=-1)
+
+    def unpack(self, data):
+        """Returns images and one-hot classes, from what `fit` hands over."""
+        images, classes, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if classes is None:
+            raise ValueError(
+                f"{type(self).__name__} trains on images with classes: "
+                "fit(images, classes). Received: images only"
+            )
+        if len(classes.shape) > 1 and classes.shape[-1] != 1:
+            raise ValueError(
+                "`classes` must be integers, one an image. "
+                f"Received: the shape {tuple(classes.shape)}"
+            )
+        classes = ops.reshape(ops.cast(classes, "int32"), (-1,))
+        return ops.convert_to_tensor(images), ops.one_hot(classes, self.num_classes)
+
+    def fake_examples(self, data, training):
+        """Returns images of the classes of the batch, and these classes."""
+        _, one_hot = data
+        noise = self.draw_noise(self.batch_size(data))
+        return self(self.with_classes(noise, one_hot), training=training), one_hot
 
 
 class TwoWayTranslator(TwoSides, Translator):
@@ -131,3 +232,28 @@ class TwoWayTranslator(TwoSides, Translator):
                 f"`direction` must be 'a_to_b' or 'b_to_a'. Received: {direction!r}"
             )
         return generators[direction]
+
+
+def check_labels(name, labels, num_samples, num_labels, alternative=""):
+    """Returns labels (num_samples,), integers from 0 to `num_labels` - 1.
+
+    Args:
+        name: String, the argument to name in an error.
+        labels: Integer, one for all, or array of integers (num_samples,).
+        num_samples: Integer.
+        num_labels: Integer.
+        alternative: String, what else the argument may be.
+
+    Raises:
+        ValueError: If `labels` are anything else.
+    """
+    given = np.asarray(
+        ops.convert_to_numpy(labels) if ops.is_tensor(labels) else labels
+    )
+    if given.dtype.kind in "iu" and given.shape in ((), (num_samples,)):
+        if np.all((0 <= given) & (given < num_labels)):
+            return np.broadcast_to(given, (num_samples,)).astype("int32")
+    raise ValueError(
+        f"`{name}` must be an integer from 0 to {num_labels - 1}, or an array of "
+        f"{num_samples}{alternative}. Received: {labels}"
+    )

@@ -15,53 +15,18 @@ make_model = gan_checks.maker(
 )
 
 
-@pytest.mark.parametrize("ema_momentum", [None, 0.5])
-def test_model(ema_momentum, tmp_path):
+def test_model(tmp_path):
     def make(**kwargs):
-        return make_model(**{"ema_momentum": ema_momentum} | kwargs)
+        return make_model(**{"ema_momentum": 0.5} | kwargs)
 
     config = {"kernel_size": 4, "ema_momentum": 0.9, "seed": 3}
     check_model(make, config, IMAGES, (16, 16, 1), tmp_path)
-
-
-@pytest.mark.parametrize(
-    "shape", [(28, 28, 1), (64, 64, 3), (20, 36, 2), (128, 16, 4), (100, 100, 3)]
-)
-def test_networks_fit_the_image(shape):
-    generator = dcgan.build_generator(shape, latent_dim=3, base_filters=1)
-    discriminator = dcgan.build_discriminator(shape, base_filters=1)
-    assert generator.output_shape == (None, *shape)
-    assert discriminator.input_shape == (None, *shape)
-    assert discriminator.output_shape == (None, 1)
 
 
 @pytest.mark.parametrize("shape", [(30, 30, 1), (12, 12, 1), (132, 64, 3), (64, 64, 5)])
 def test_other_image_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="image_shape"):
         dcgan.DCGAN(image_shape=shape)
-
-
-def test_architecture_is_the_papers():
-    # Figure 1 and section 3: 1024 filters at 4 x 4, halved down to 128 at 32 x 32.
-    generator, discriminator = dcgan.build_generator(), dcgan.build_discriminator()
-
-    def kernels(network, kind):
-        return [layer for layer in network.layers if type(layer) is kind]
-
-    filters = [c.filters for c in kernels(generator, layers.Conv2DTranspose)]
-    assert filters == [512, 256, 128, 3]
-    assert [c.filters for c in kernels(discriminator, layers.Conv2D)] == [
-        *(128, 256, 512, 1024)
-    ]
-    # Batch normalization everywhere but where images leave and enter.
-    assert len(kernels(generator, layers.BatchNormalization)) == 4
-    assert len(kernels(discriminator, layers.BatchNormalization)) == 3
-    assert type(generator.layers[-2]) is layers.Conv2DTranspose
-    assert type(discriminator.layers[2]) is layers.LeakyReLU
-    for network in (generator, discriminator):
-        for layer in network.layers:
-            if hasattr(layer, "kernel"):
-                assert float(ops.std(layer.kernel)) == pytest.approx(0.02, rel=0.05)
 
 
 def test_constants_are_the_papers():
@@ -90,53 +55,6 @@ def test_constants_are_the_papers():
     assert {layers.LeakyReLU, layers.BatchNormalization, layers.Conv2D} < kinds
 
 
-@pytest.mark.parametrize(
-    ("shape", "sizes"),
-    [
-        ((64, 64, 3), [(64, 64), (32, 32), (16, 16), (8, 8), (4, 4)]),
-        ((28, 28, 1), [(28, 28), (14, 14), (7, 7), (4, 4)]),
-        ((20, 36, 2), [(20, 36), (10, 18), (5, 9)]),
-        ((16, 128, 1), [(16, 128), (8, 64), (4, 32)]),
-    ],
-)
-def test_sizes_are_halved_and_rounded_up(shape, sizes):
-    assert dcgan.stage_sizes(shape) == sizes
-
-
-def constant_model(logits):
-    """A DCGAN whose discriminator gives one logit to images below 0, one to others."""
-    image = keras.Input((16, 16, 1))
-    positive = layers.GlobalMaxPooling2D()(layers.ReLU()(image))  # 0 or 1.
-    low, high = logits
-    dense = layers.Dense(1)
-    discriminator = keras.Model(image, dense(positive))
-    dense.set_weights([np.array([[high - low]]), np.array([low])])
-
-    latents = keras.Input((4,))
-    x = layers.Dense(256)(latents)
-    generator = keras.Model(latents, layers.Reshape((16, 16, 1))(x))
-    generator.set_weights([np.zeros((4, 256)), -np.ones(256)])
-    return make_model(
-        generator=generator, discriminator=discriminator, learning_rate=0.0
-    )
-
-
-def test_losses_by_hand():
-    # Real images get the logit 2, generated ones 1: D(x) = 1 / (1 + e^-2).
-    model = constant_model(logits=(1.0, 2.0))
-    logs = model.evaluate(
-        np.ones((8, 16, 16, 1), "float32"), verbose=0, return_dict=True
-    )
-    real, fake = 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1))
-    expected = {
-        "discriminator_loss": -np.log(real) - np.log(1 - fake),
-        "generator_loss": -np.log(fake),
-        "real_score": real,
-        "fake_score": fake,
-    }
-    assert logs == pytest.approx(expected, rel=1e-5)
-
-
 def test_the_two_networks_work_against_each_other():
     # The discriminator moves apart what the generator brings together.
     def fit(generator_rate, discriminator_rate):
@@ -152,10 +70,6 @@ def test_the_two_networks_work_against_each_other():
     assert history["discriminator_loss"][-1] < history["discriminator_loss"][0]
     _, _, history = fit(0.1, 0.0)
     assert history["generator_loss"][-1] < history["generator_loss"][0]
-
-
-def test_each_side_moves_alone():
-    gan_checks.check_each_side_moves_alone(make_model, (IMAGES,))
 
 
 def test_real_and_generated_images_are_normalized_apart():

@@ -1,0 +1,156 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras import backend
+from gen_keras.models.gans import gan
+from tests.model_checks import check_model
+from tests.models.gans import gan_checks
+from tests.models.gans.gan_checks import affine, as_arrays, sigmoid, softplus
+
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (8, 4, 4, 1)).astype("float32")
+SGD = keras.optimizers.SGD
+
+make_model = gan_checks.small_maker(gan.GAN)
+
+
+def test_model(tmp_path):
+    def make(**arguments):
+        return make_model(**{"discriminator_steps": 2} | arguments)
+
+    config = {
+        "latent_distribution": "uniform",
+        "saturating": True,
+        "discriminator_steps": 3,
+        "ema_momentum": 0.9,
+        "seed": 3,
+    }
+    check_model(make, config, IMAGES, (4, 4, 1), tmp_path)
+
+
+# The two losses ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("saturating", [False, True])
+def test_losses_by_hand(saturating):
+    # D gives 2 to data, which are all 1, and 0.5 to samples, which are all -1.
+    model = make_model(
+        saturating=saturating,
+        generator=affine((3,), (4, 4, 1), bias=-1.0),
+        discriminator=affine((4, 4, 1), (1,), kernel=0.75 / 16, bias=1.25),
+    )
+    d_loss, g_loss, logs = gan_checks.losses_of(model, np.ones((5, 4, 4, 1), "float32"))
+    assert d_loss == pytest.approx(-np.log(sigmoid(2)) - np.log(1 - sigmoid(0.5)))
+    of_generator = np.log(1 - sigmoid(0.5)) if saturating else -np.log(sigmoid(0.5))
+    assert g_loss == pytest.approx(of_generator)
+    assert logs == pytest.approx(
+        {
+            "discriminator_loss": d_loss,
+            "generator_loss": g_loss,
+            "real_score": sigmoid(2),
+            "fake_score": sigmoid(0.5),
+        }
+    )
+
+
+@pytest.mark.parametrize("saturating", [False, True])
+def test_one_step_of_each_side_by_hand(saturating):
+    # Points: G(z) = b, D(x) = w x; algorithm 1 with steps along the gradient.
+    b, w, x = np.array([0.5, -1.0]), np.array([1.0, 2.0]), np.array([3.0, 1.0])
+    model = make_model(
+        image_shape=(2,),
+        saturating=saturating,
+        generator=affine((3,), (2,), bias=b),
+        discriminator=affine((2,), (1,), kernel=w[:, None]),
+    )
+    model.compile(SGD(0.1), SGD(0.2))
+    model.train_step((np.broadcast_to(x, (4, 2)).astype("float32"),))
+    kernel, bias = as_arrays(model.discriminator.trainable_variables)
+    # d/dw of -log D(x) - log(1 - D(b)).
+    up, down = 1 - sigmoid(w @ x), sigmoid(w @ b)
+    w = w + 0.2 * (up * x - down * b)
+    np.testing.assert_allclose(kernel[:, 0], w, rtol=1e-5)
+    shift = 0.2 * (up - down)
+    np.testing.assert_allclose(bias, [shift], rtol=1e-5)
+    # The discriminator has moved before: d/db of -log D(b), or of log(1 - D(b)).
+    logit = w @ b + shift
+    b = b + 0.1 * w * (sigmoid(logit) if saturating else 1 - sigmoid(logit))
+    kernel, bias = as_arrays(model.generator.trainable_variables)
+    np.testing.assert_allclose(bias, b, rtol=1e-5)
+
+
+def test_each_side_moves_alone():
+    gan_checks.check_each_side_moves_alone(make_model, (IMAGES,))
+
+
+# k steps of the discriminator -------------------------------------------------------
+
+
+def test_the_generator_moves_at_every_third_batch():
+    # With rates of 0, so that all that is logged is known. Batch i is all i.
+    model = make_model(
+        discriminator_steps=3,
+        generator=affine((3,), (4, 4, 1), bias=-1.0),
+        discriminator=affine((4, 4, 1), (1,), kernel=1 / 16),
+    )
+    model.compile(SGD(0.0), SGD(0.0), jit_compile=backend.NAME != "torch")
+    values = np.arange(7.0)
+    batches = np.broadcast_to(values[:, None, None, None], (7, 4, 4, 1))
+
+    def fit(images):
+        history = model.fit(
+            images.astype("float32"), batch_size=1, shuffle=False, verbose=0
+        ).history
+        return {name: value[0] for name, value in history.items()}
+
+    logs = fit(batches)
+    iterations = model.discriminator_optimizer.iterations
+    assert int(iterations) == 7 and int(model.generator_optimizer.iterations) == 2
+    # Every batch was seen by the discriminator, once.
+    assert logs["real_score"] == pytest.approx(np.mean(sigmoid(values)), rel=1e-5)
+    expected = np.mean(softplus(-values)) + softplus(-1)
+    assert logs["discriminator_loss"] == pytest.approx(expected, rel=1e-5)
+    # The mean over the two steps that there were, not over seven batches.
+    assert logs["generator_loss"] == pytest.approx(softplus(1), rel=1e-5)
+    # The count goes on: the ninth batch is due, though it is the second of its epoch.
+    logs = fit(batches[:2])
+    assert int(iterations) == 9 and int(model.generator_optimizer.iterations) == 3
+    assert logs["generator_loss"] == pytest.approx(softplus(1), rel=1e-5)
+
+
+# Examples ---------------------------------------------------------------------------
+
+
+def test_points_have_no_bounds_and_images_have():
+    points = gan.GAN(image_shape=(2,), latent_dim=3)
+    assert points.value_range == (-math.inf, math.inf)
+    assert points.sample(5, seed=0).shape == (5, 2)
+    images = gan.GAN(image_shape=(8, 8, 1), latent_dim=3)
+    assert images.value_range == (-1, 1)
+    assert images.sample(5, seed=0).shape == (5, 8, 8, 1)
+    loss, _ = points.compute_generator_loss(ops.zeros((4, 2)), training=True)
+    assert float(loss) == pytest.approx(np.log(2), rel=0.1)  # D knows nothing yet.
+
+
+def test_noise_is_normal():
+    latents = as_arrays(make_model(latent_dim=64).sample_latents(500, seed=0))
+    assert latents.std() == pytest.approx(1, rel=0.02)
+    assert 3 < abs(latents).max() < 6  # No uniform one is so far out.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"discriminator_steps": 0}, "discriminator_steps.*at least 1. Received: 0"),
+        ({"latent_dim": 0}, "latent_dim.*at least 1. Received: 0"),
+        ({"latent_distribution": "gaussian"}, "latent_distribution.*gaussian"),
+        ({"ema_momentum": 1.0}, "ema_momentum.*Received: 1.0"),
+        ({"image_shape": (30, 30, 1), "base_filters": 2}, "image_shape.*30"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        gan.GAN(**arguments)

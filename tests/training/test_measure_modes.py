@@ -1,0 +1,60 @@
+import json
+
+import measure_modes
+import PIL.Image
+import pytest
+import result_files
+
+
+def config_of(folder, **flags):
+    shared = {"models": "gan", "mixtures": "ring", "seeds": (0, 1), "steps": 3}
+    shared |= {"width": 0.02, "log_dir": str(folder / "runs")}
+    return measure_modes.Config(**shared | flags)
+
+
+def test_runs_are_kept_and_collected(tmp_path, monkeypatch):
+    monkeypatch.setattr(result_files, "FOLDER", tmp_path)
+    measure_modes.main(config_of(tmp_path))
+    result = json.loads((tmp_path / "modes_ring.json").read_text())
+    assert set(result) == {
+        *("command", "seed", "protocol", "hardware", "wall_seconds", "metrics")
+    }
+    assert "--models gan" in result["command"]
+    assert "--seeds 0,1" in result["command"]
+    figures = result["metrics"]["gan"]
+    shares = [run["high_quality_share"] for run in figures["runs"]]
+    assert figures["high_quality_share"] == pytest.approx(sum(shares) / 2)
+    assert PIL.Image.open(tmp_path / "modes_ring.webp").size == (248, 240)
+
+    def run(*args):
+        raise AssertionError("It was there already.")
+
+    monkeypatch.setattr(measure_modes, "run", run)
+    measure_modes.main(config_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name, kind, inputs",
+    [
+        ("gan", "GAN", [(None, 2)]),
+        ("pacgan", "PacGAN", [(None, 4)]),
+        ("wgan_gp", "WGANGP", [(None, 2)]),
+        ("unrolled_gan", "UnrolledGAN", [(None, 2)]),
+        ("bigan", "BiGAN", [(None, 2), (None, 2)]),
+    ],
+)
+def test_models_have_the_networks_of_the_paper(name, kind, inputs, tmp_path):
+    config = config_of(tmp_path, width=1.0)
+    model = measure_modes.make_model(name, config, seed=0)
+    assert type(model).__name__ == kind
+    assert [x.shape for x in model.discriminator.inputs] == inputs
+    units = [layer.units for layer in model.generator.layers if hasattr(layer, "units")]
+    assert units == [400] * 4 + [2]
+    kinds = [type(layer).__name__ for layer in model.discriminator.layers]
+    assert kinds.count("Maxout") == 3
+
+
+def test_unknown_names_end_with_one_line(tmp_path):
+    for flags in ({"models": "magic"}, {"mixtures": "cube"}):
+        with pytest.raises(SystemExit, match="Received"):
+            measure_modes.main(config_of(tmp_path, **flags))
