@@ -226,14 +226,15 @@ def build():
             start = gr.Button("Start", variant="primary", min_width=90)
             halt = gr.Button("Stop", interactive=False, min_width=90)
             reset = gr.Button("Reset", interactive=False, min_width=90)
-        first = make_run(*DEFAULTS)
         status = gr.Markdown("Ready", elem_id="status", elem_classes="facts")
-        picture = gr.HTML(draw(first), elem_id="live", elem_classes="bare")
+        picture = gr.HTML(
+            draw(make_run(*DEFAULTS)), elem_id="live", elem_classes="bare"
+        )
         gr.HTML(LEGEND, elem_classes="bare")
         with gr.Accordion("How to read this", open=False, elem_classes="below"):
             gr.Markdown(EXPLANATION, elem_classes="facts")
 
-        run = gr.State(None)
+        run = gr.State(None, time_to_live=3600)  # Seconds.
         controls = [status, start, halt, reset, *settings]
         renewing = {
             "fn": renew,

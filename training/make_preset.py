@@ -18,7 +18,7 @@ import keras
 from script_helpers import one_line_errors
 
 from gen_keras import presets
-from gen_keras.models import DCGAN
+from gen_keras.models import GAN
 from gen_keras.models.gans.base import TwoSides
 
 WEIGHTS = "model.weights.h5"
@@ -28,12 +28,12 @@ def make_preset(model, path):
     """Writes `model` to `path` in float16, without its optimizer.
 
     Args:
-        model: `GenerativeModel`. Of a DCGAN with a moving average of its generator,
+        model: `GenerativeModel`. Of a GAN with a moving average of its generator,
             the average becomes the generator.
         path: File name ending in ".keras".
     """
     config = model.get_config()
-    if isinstance(model, DCGAN) and model.ema_momentum is not None:
+    if isinstance(model, GAN) and model.ema_momentum is not None:
         average = model.average_generator.get_weights()
         model.generator.set_weights(average)
         config["ema_momentum"] = None

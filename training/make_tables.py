@@ -121,6 +121,29 @@ FIGURES = [
         "{:.3f}",
         (REAL, "mean_similarity"),
     ),
+    Figure(
+        "categories",
+        "error",
+        "test images whose category is not of their digit",
+        "{:.1%}",
+        error="standard_error",
+    ),
+    Figure(
+        "encoder",
+        "neighbor_error",
+        "error of the nearest neighbour among latents",
+        "{:.1%}",
+        error="standard_error",
+    ),
+    Figure(
+        "encoder",
+        "neighbor_error_of_pixels",
+        "error of the nearest neighbour among pixels",
+        "{:.1%}",
+    ),
+    Figure(
+        "encoder", "reconstruction_error", "square error of reconstructions", "{:.4f}"
+    ),
     Figure("neighbors", "distinct", "different nearest training images", "{:,}"),
     Figure(
         "neighbors",

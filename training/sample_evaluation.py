@@ -3,6 +3,7 @@
 import functools
 import sys
 
+import keras
 import numpy as np
 from evaluation import Evaluation, standard_error
 from script_helpers import with_labels
@@ -42,7 +43,17 @@ class SampleEvaluation(Evaluation):
             + of_features * (self.network is not None)
             + ["neighbors", "memorization"]
             + of_classes
+            + self.suited_representations()
         )
+
+    def suited_representations(self):
+        """Returns the names of metrics of what a model makes of real images."""
+        if self.real.labels is None:
+            return []
+        abilities = {"infer_codes": "categories", "reconstruct": "encoder"}
+        return [
+            name for method, name in abilities.items() if hasattr(self.model, method)
+        ]
 
     @property
     def num_samples(self):
@@ -309,6 +320,74 @@ class SampleEvaluation(Evaluation):
             "digit classifier sees the class asked for; the standard error is "
             f"binomial. real_images: the same of {self.num_real} and their labels.",
             score(self.class_samples, self.classes) | {"real_images": real},
+        )
+
+    # Representations ------------------------------------------------------------------
+
+    def as_inputs(self, images):
+        """Returns images in [0, 1] as the model takes them."""
+        low, high = self.model.value_range
+        return (low + images * (high - low)).astype("float32")
+
+    def measure_categories(self):
+        """Returns how often InfoGAN's category is another than the digit's."""
+
+        def infer(images):
+            def read(batch):
+                return self.model.infer_codes(self.as_inputs(batch))[0]
+
+            return self.map_batches(read, images).argmax(axis=1)
+
+        chosen = self.load("validation")
+        matched = metrics.match_categories(
+            infer(chosen.images), chosen.labels, self.model.num_categories
+        )
+        wrong = matched[infer(self.real.images)] != self.real.labels
+        return (
+            f"{self.num_real}; each category stands for the digit that it most often "
+            f"has among {len(chosen):,} validation images. The standard error is "
+            "binomial.",
+            {
+                "error": wrong.mean(),
+                "standard_error": standard_error(wrong),
+                "digits_of_categories": matched,
+            },
+        )
+
+    def measure_encoder(self):
+        """Returns the error of nearest neighbours among latents, beside pixels."""
+        train, real = self.train, self.real
+
+        def encode(images):
+            return self.map_batches(
+                lambda batch: self.model.encode(self.as_inputs(batch)), images
+            )
+
+        def rebuild(batch):
+            outputs = self.model.reconstruct(self.as_inputs(batch))
+            return metrics.to_unit_range(
+                keras.ops.convert_to_numpy(outputs), self.model.value_range
+            )
+
+        def classify(make):
+            return metrics.neighbor_error(
+                make(real.images), real.labels, make(train.images), train.labels
+            )
+
+        error, in_pixels = classify(encode), classify(lambda images: images)
+        differences = np.square(self.map_batches(rebuild, real.images) - real.images)
+        return (
+            f"{self.num_real}, each classified as the nearest of {len(train):,} "
+            "training images, by the Euclidean distance of latents (neighbor_error) or "
+            "of pixels (neighbor_error_of_pixels); the standard error is binomial. "
+            "reconstruction_error: the mean square of the difference of pixels in "
+            "[0, 1].",
+            {
+                "neighbor_error": error,
+                "standard_error": np.sqrt(error * (1 - error) / len(real)),
+                "neighbor_error_of_pixels": in_pixels,
+                "reconstruction_error": differences.mean(),
+            },
         )
 
     # Likelihoods ----------------------------------------------------------------------

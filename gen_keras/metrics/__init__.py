@@ -53,5 +53,6 @@ from gen_keras.metrics.networks import (
     load_feature_network,
 )
 from gen_keras.metrics.precision_recall import PrecisionRecall, precision_recall
+from gen_keras.metrics.representations import match_categories, neighbor_error
 from gen_keras.metrics.retrieval import bootstrap_interval, retrieval_ranks
 from gen_keras.metrics.sample_metrics import SampleMetrics, draw_samples, to_unit_range
