@@ -5,7 +5,7 @@ python training/measure_modes.py --models gan,pacgan --mixtures ring --seeds 0,1
 python training/measure_modes.py --steps 400000 --width 1 --learning-rate 0.0001
 
 Each run is kept in `--log-dir`, and is not repeated; when all are there, their means
-and a picture go to `training/results/modes_MIXTURE.json` and `.webp`.
+and pictures go to `training/results/modes_MIXTURE.json` and `modes_MIXTURE_MODEL.webp`.
 
 The data, the networks and the counts are those of PacGAN, section 4.1. The paper trains
 for 400,000 steps with layers of 400 and 200 units; here `--steps` and `--width` scale
@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
+import repeated_runs
 import result_files
 from script_helpers import flag, one_line_errors, parse_flags, print_devices
 
@@ -30,6 +31,7 @@ from gen_keras.models.gans import bigan, networks
 
 BATCH_SIZE = 100
 NUM_SAMPLES = 2500
+KEYS = ("modes", "high_quality_share", "reverse_kl", "jensen_shannon")
 
 
 @dataclasses.dataclass
@@ -89,7 +91,9 @@ def make_model(name, config, seed):
                 *moments.get(name, (0.8, 0.999)),
             )
             for rate in rates
-        )
+        ),
+        jit_compile=True,
+        steps_per_execution=100,
     )
     return model
 
@@ -116,91 +120,79 @@ def run(name, mixture, seed, config):
         model.fit(points[rows], batch_size=batch_size, shuffle=False, verbose=0)
     samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
     modes = metrics.mixture_modes(samples, mixture.means, mixture.standard_deviation)
-    return {
-        "figures": result_files.tidy(modes._asdict()),
-        "wall_seconds": round(time.time() - start),
-        "samples": samples[:1000].round(3).tolist(),
+    return modes._asdict() | {
+        "wall_seconds": time.time() - start,
+        "samples": samples[:500].round(3),
     }
 
 
 def collect(name, runs, config):
-    """Writes the means over seeds, and a picture of the samples of the first seed."""
-    keys = ("modes", "high_quality_share", "reverse_kl", "jensen_shannon")
-    figures = {}
-    for model, results in runs.items():
-        figures[model] = {"runs": [result["figures"] for result in results]}
-        for key in keys:
-            values = [result["figures"][key] for result in results]
-            # Runs without one good sample have no divergence.
-            values = np.array([value for value in values if value is not None], float)
-            figures[model][key] = values.mean() if len(values) else None
-            figures[model][f"{key}_standard_error"] = (
-                values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
-            )
+    """Writes the means over seeds, and a picture of the samples of the first seed.
+
+    Figures of other models stay in the file if they were made in the same way.
+    """
     mixture = find_mixture(name)
     protocol = {
         "data": f"{len(mixture.means)} Gaussians of deviation "
         f"{mixture.standard_deviation}, 100,000 points; {NUM_SAMPLES:,} samples. A "
         "sample is good within three deviations of the nearest mean; one good "
         "sample finds a mode. Divergences of the histogram of good samples from "
-        "equal shares, in nats. Means and standard errors over seeds.",
+        f"equal shares, in nats. Means and standard errors over {len(config.seeds)} "
+        "seeds.",
         "training": f"{config.steps:,} batches of {BATCH_SIZE} (of {BATCH_SIZE} "
         f"packs of 2 in PacGAN) for the discriminator; layers of {config.width:g} "
         "times the units of PacGAN's paper; Adam, "
         f"{config.learning_rate:g}, falling to 0 over the second half. The paper "
         "has 400,000 batches at 0.0001.",
     }
-    seconds = sum(each["wall_seconds"] for results in runs.values() for each in results)
-    seeds = list(config.seeds)
-    path = result_files.write(
+    path = result_files.FOLDER / f"modes_{name}.json"
+    old = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    figures = old["metrics"] if old.get("protocol") == protocol else {}
+    for model, results in runs.items():
+        kept = [{k: v for k, v in run.items() if k != "samples"} for run in results]
+        figures[model] = repeated_runs.summarize(results, KEYS) | {"runs": kept}
+        draw(mixture, np.array(results[0]["samples"])).save(
+            path.with_name(f"modes_{name}_{model}.webp"), quality=90
+        )
+    runs = [run for model in figures.values() for run in model["runs"]]
+    seconds = sum(run["wall_seconds"] for run in runs)
+    config = dataclasses.replace(config, models=",".join(figures))
+    result_files.write(
         result_files.make(
-            config, "measure_modes.py", seeds, protocol, figures, seconds
+            config, "measure_modes.py", list(config.seeds), protocol, figures, seconds
         ),
-        f"modes_{name}.json",
+        path,
     )
-    first = [results[0] for results in runs.values()]
-    draw(mixture, first).save(path.with_suffix(".webp"), quality=90)
 
 
-def draw(mixture, results, side=240, margin=8):
-    """Returns the samples of some runs beside each other, on the means of the data."""
-    picture = PIL.Image.new("RGB", ((side + margin) * len(results), side), "white")
+def draw(mixture, points, side=240):
+    """Returns a picture of points, on the means of the data."""
+    picture = PIL.Image.new("RGB", (side, side), "white")
     brush = PIL.ImageDraw.Draw(picture)
+    brush.rectangle((0, 0, side - 1, side - 1), outline="#d4d4d8")
     reach = 1.3 * np.abs(mixture.means).max()
-
-    def place(points, left):
-        inside = points[np.abs(points).max(axis=1) < reach]
-        for x, y in (inside / reach + 1) * side / 2:
-            yield left + x, side - y
-
-    for i, result in enumerate(results):
-        left = i * (side + margin)
-        brush.rectangle((left, 0, left + side - 1, side - 1), outline="#d4d4d8")
-        for x, y in place(mixture.means, left):
-            brush.ellipse((x - 5, y - 5, x + 5, y + 5), outline="#a1a1aa")
-        for x, y in place(np.array(result["samples"]), left):
-            brush.ellipse((x - 1, y - 1, x + 1, y + 1), fill="#4338ca")
+    for places, radius, color in (
+        (mixture.means, 5, "#a1a1aa"),
+        (points, 1, "#4338ca"),
+    ):
+        inside = places[np.abs(places).max(axis=1) < reach]
+        for x, y in (inside * (1, -1) / reach + 1) * side / 2:
+            brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
     return picture
 
 
 def main(config):
     """Runs what is missing, then writes the results."""
     print_devices()
-    log_dir = pathlib.Path(config.log_dir)
     with one_line_errors():
-        log_dir.mkdir(parents=True, exist_ok=True)
         for name in config.mixtures.split(","):
             mixture = find_mixture(name)
-            runs = {}
-            for model in config.models.split(","):
-                runs[model] = []
-                for seed in config.seeds:
-                    path = log_dir / f"{name}_{model}_{seed}.json"
-                    if not path.is_file():
-                        result = run(model, mixture, seed, config)
-                        path.write_text(json.dumps(result), "utf-8")
-                    runs[model].append(json.loads(path.read_text("utf-8")))
-                    print(path.stem, runs[model][-1]["figures"], flush=True)
+            runs = repeated_runs.repeat(
+                lambda model, seed, mixture=mixture: run(model, mixture, seed, config),
+                config.models.split(","),
+                config.seeds,
+                pathlib.Path(config.log_dir) / name,
+            )
             if len(config.seeds) > 1:
                 collect(name, runs, config)
 

@@ -24,13 +24,34 @@ def test_runs_are_kept_and_collected(tmp_path, monkeypatch):
     figures = result["metrics"]["gan"]
     shares = [run["high_quality_share"] for run in figures["runs"]]
     assert figures["high_quality_share"] == pytest.approx(sum(shares) / 2)
-    assert PIL.Image.open(tmp_path / "modes_ring.webp").size == (248, 240)
+    assert PIL.Image.open(tmp_path / "modes_ring_gan.webp").size == (240, 240)
 
     def run(*args):
         raise AssertionError("It was there already.")
 
     monkeypatch.setattr(measure_modes, "run", run)
     measure_modes.main(config_of(tmp_path))
+
+
+def test_figures_of_other_models_stay_if_made_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(result_files, "FOLDER", tmp_path)
+
+    def run(name, mixture, seed, config):
+        modes = {"modes": seed, "high_quality_share": 1.0, "reverse_kl": None}
+        points = {"jensen_shannon": 0.0, "samples": [[0, 0]], "wall_seconds": 1}
+        return modes | points
+
+    monkeypatch.setattr(measure_modes, "run", run)
+
+    def models_after(**flags):
+        measure_modes.main(config_of(tmp_path, **flags))
+        result = json.loads((tmp_path / "modes_ring.json").read_text())
+        assert ",".join(result["metrics"]) in result["command"]
+        return list(result["metrics"])
+
+    assert models_after() == ["gan"]
+    assert models_after(models="pacgan") == ["gan", "pacgan"]
+    assert models_after(models="pacgan", steps=4) == ["pacgan"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Runs of an experiment over settings and seeds, each kept in a file."""
+
+import json
+import pathlib
+
+import numpy as np
+import result_files
+
+
+def repeat(function, names, seeds, log_dir):
+    """Runs what is not there yet, and returns all results: name to a list over seeds.
+
+    Each result goes to `log_dir/NAME_SEED.json`; an experiment that was stopped goes on
+    where it was. Another setting wants another folder.
+
+    Args:
+        function: Function (name, seed) that returns a dict which JSON can hold.
+        names: Iterable of strings, the settings.
+        seeds: Iterable of integers.
+        log_dir: String or path, the folder.
+    """
+    folder = pathlib.Path(log_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name in names:
+        results[name] = []
+        for seed in seeds:
+            path = folder / f"{name}_{seed}.json"
+            if not path.is_file():
+                result = result_files.tidy(function(name, seed))
+                part = path.with_suffix(".part")
+                part.write_text(json.dumps(result), "utf-8")
+                part.replace(path)
+            results[name].append(json.loads(path.read_text("utf-8")))
+            print(path.stem, shorten(results[name][-1]), flush=True)
+    return results
+
+
+def summarize(results, keys=None):
+    """Returns for each key the mean over runs and, as KEY_standard_error, its error.
+
+    Args:
+        results: List of dicts of numbers; a run whose value is `None` is left out.
+        keys: Iterable of strings; by default the keys of the first whose values are
+            numbers.
+    """
+    keys = keys or [k for k, v in results[0].items() if isinstance(v, (int, float))]
+    figures = {}
+    for key in keys:
+        values = [result[key] for result in results if result[key] is not None]
+        figures[key] = np.mean(values) if values else None
+        figures[f"{key}_standard_error"] = (
+            np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+        )
+    return figures
+
+
+def shorten(result):
+    """Returns the numbers of a result."""
+    return {k: v for k, v in result.items() if isinstance(v, (int, float))}
