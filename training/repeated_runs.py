@@ -1,10 +1,59 @@
 """Runs of an experiment over settings and seeds, each kept in a file."""
 
+import dataclasses
 import json
 import pathlib
 
 import numpy as np
 import result_files
+from script_helpers import flag, one_line_errors, print_devices
+
+
+@dataclasses.dataclass
+class Config:
+    """Flags of an experiment."""
+
+    variants: str = flag("", "names, with commas; by default all")
+    seeds: tuple = flag((0, 1, 2), "of weights, noise and the order of the data")
+    log_dir: str = flag("runs/experiment", "folder for the figures of the runs")
+    out: str = flag("", "file for the result; none: training/results")
+
+
+def run_all(config, run, variants, script, protocol, collect=None):
+    """Runs what is missing, writes the result, and returns it.
+
+    Args:
+        config: `Config`.
+        run: Function (variant, seed) that returns a dict of figures, with their
+            `wall_seconds`.
+        variants: Iterable of all names.
+        script: String, the script below `training/`; its name is the result's.
+        protocol: String, how it was done.
+        collect: Function from results, name to a list over seeds, to figures by name;
+            by default the means of what are numbers, and the runs.
+    """
+    print_devices()
+    with one_line_errors():
+        names = config.variants.split(",") if config.variants else list(variants)
+        unknown = [name for name in names if name not in variants]
+        if unknown:
+            raise ValueError(
+                f"--variants knows {', '.join(variants)}. "
+                f"Received: {', '.join(unknown)}"
+            )
+        results = repeat(run, names, config.seeds, config.log_dir)
+        result = result_files.make(
+            config,
+            script,
+            list(config.seeds),
+            f"{protocol} Means and standard errors over {len(config.seeds)} seeds.",
+            (collect or summarize_all)(results),
+            sum(each["wall_seconds"] for runs in results.values() for each in runs),
+        )
+        result_files.write(
+            result, config.out or f"claim_{pathlib.Path(script).stem}.json"
+        )
+    return result
 
 
 def repeat(function, names, seeds, log_dir):
@@ -53,6 +102,11 @@ def summarize(results, keys=None):
             np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
         )
     return figures
+
+
+def summarize_all(results):
+    """Returns what `summarize` gives for each name, and the runs."""
+    return {name: summarize(runs) | {"runs": runs} for name, runs in results.items()}
 
 
 def shorten(result):
