@@ -1,21 +1,25 @@
-"""Writes the tables of README.md from the models, the presets and their results.
+"""Writes the tables of the READMEs from the models, the presets and their results.
 
     python training/make_tables.py
-    python training/make_tables.py --check   # exit status 1 if README.md is stale
+    python training/make_tables.py --check   # exit status 1 if one is stale
 
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
 row for each class), `figures` and `translation` (what `training/evaluate.py` measured,
-and how) or `speed` (what `training/benchmark.py` measured).
+and how), `modes` (what `training/measure_modes.py` counted), `claim-NAME` (what
+`training/claims/NAME.py` found) or `speed` (what `training/benchmark.py` measured).
 """
 
 import dataclasses
+import functools
 import inspect
 import json
 import pathlib
 import re
 import sys
 
+import claim_tables
 from script_helpers import flag, parse_flags
+from table_formats import format_number, format_table
 
 from gen_keras import models, presets
 
@@ -40,7 +44,7 @@ class Config:
     """Flags."""
 
     check: bool = flag(False, "write nothing; exit with status 1 if anything is stale")
-    readme: str = flag(str(ROOT / "README.md"), "the file with the tables")
+    readme: str = flag("", "a file with tables; by default all READMEs")
     results: str = flag(str(ROOT / "training/results"), "the folder of JSON files")
 
 
@@ -368,7 +372,12 @@ TABLES = {
     "figures": make_figures_table,
     "translation": make_translation_table,
     "speed": make_speed_table,
+    "modes": claim_tables.make_modes_table,
+} | {
+    f"claim-{name}": functools.partial(claim_tables.make_claim_table, name=name)
+    for name in claim_tables.CLAIMS
 }
+READMES = [ROOT / "README.md", ROOT / "training/claims/README.md"]
 
 
 def load_results(folder, names):
@@ -379,12 +388,6 @@ def load_results(folder, names):
         for name, path in paths.items()
         if path.is_file()
     }
-
-
-def format_table(header, rows):
-    """Returns a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def format_protocols(results, shown=None):
@@ -451,11 +454,6 @@ def format_real(metrics, figure):
     return format_number(value, figure.form)
 
 
-def format_number(value, form):
-    """Returns a number in the given form; JSON has null for infinity."""
-    return "∞" if value is None else form.format(value)
-
-
 # README -------------------------------------------------------------------------------
 
 
@@ -482,19 +480,25 @@ def fill_tables(text, config):
 
 def main(config):
     """Writes the tables, or checks them; returns whether they were up to date."""
-    readme = pathlib.Path(config.readme)
+    paths = [pathlib.Path(config.readme)] if config.readme else READMES
+    return all([update(path, config) for path in paths])
+
+
+def update(readme, config):
+    """Does the same for one file."""
+    name = readme.relative_to(ROOT) if readme.is_relative_to(ROOT) else readme.name
     try:
         text = readme.read_text("utf-8")
         filled = fill_tables(text, config)
     except (OSError, ValueError) as error:
         sys.exit(f"Error: {readme}: {error}")
     if filled == text:
-        print(f"{readme.name} is up to date.")
+        print(f"{name} is up to date.")
     elif config.check:
-        sys.exit(f"{readme.name} is stale. Run: python training/make_tables.py")
+        sys.exit(f"{name} is stale. Run: python training/make_tables.py")
     else:
         readme.write_text(filled, "utf-8")
-        print(f"Wrote the tables of {readme.name}.")
+        print(f"Wrote the tables of {name}.")
     return filled == text
 
 

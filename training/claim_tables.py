@@ -1,0 +1,131 @@
+"""Tables of modes and of the lectures' claims, for `make_tables.py`."""
+
+import json
+import pathlib
+
+from table_formats import format_number, format_table
+
+# Of each claim: the heading of its rows, and key, title and form of its columns. A key
+# with a dot is a key in a dict.
+CLAIMS = {
+    "optimal_discriminator": (
+        "Distance of the means",
+        (
+            ("discriminator_error", "mean abs(D − p/(p + q))", "{:.4f}"),
+            ("objective", "objective", "{:.3f}"),
+            ("theory", "−log 4 + 2 JSD", "{:.3f}"),
+            ("gradient.minimax", "gradient, minimax", "{:.3f}"),
+            ("gradient.non_saturating", "non-saturating", "{:.3f}"),
+            ("gradient.wgan_gp", "WGAN-GP", "{:.3f}"),
+        ),
+    ),
+    "tricks": (
+        "Variant",
+        (
+            ("modes", "modes of 8", "{:.1f}"),
+            ("gain", "more than the plain GAN", "{:+.1f}"),
+            ("high_quality_share", "good samples", "{:.0%}"),
+        ),
+    ),
+    "indicator": (
+        "Model, steps of D",
+        (
+            ("correlation", "rank correlation of loss and distance", "{:.2f}"),
+            ("least_distance", "least distance", "{:.2f}"),
+            ("last_distance", "last distance", "{:.2f}"),
+        ),
+    ),
+    "memorization": (
+        "Training images",
+        (
+            ("nearer_to_seen", "nearer to a training image", "{:.1%}"),
+            ("copies", "copies", "{:.1%}"),
+            ("kernel_distance", "kernel distance", "{:.2f}"),
+        ),
+    ),
+    "generated_data": ("Trained on", (("test_error", "test error", "{:.2%}"),)),
+}
+MODES = {
+    "gan": "GAN",
+    "unrolled_gan": "Unrolled GAN",
+    "bigan": "BiGAN (ALI)",
+    "wgan_gp": "WGAN-GP",
+    "pacgan": "PacGAN",
+}
+# Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.
+PUBLISHED = {
+    "ring": {"gan": (6.3, 0.982, 0.45), "bigan": (6.6,), "pacgan": (7.9, 0.956, 0.07)},
+    "grid": {
+        "gan": (17.3, 0.948, 0.70),
+        "bigan": (24.1,),
+        "pacgan": (23.8, 0.913, 0.13),
+    },
+}
+MODE_COLUMNS = (
+    ("modes", "{:.1f}"),
+    ("high_quality_share", "{:.1%}"),
+    ("reverse_kl", "{:.2f}"),
+)
+
+
+def make_modes_table(config):
+    """Returns modes, good samples and divergence of each model, beside the papers'."""
+    rows, protocols = [], ""
+    for mixture, published in PUBLISHED.items():
+        name = f"modes_{mixture}"
+        result = load(config, name)
+        if not result:
+            continue
+        for model, title in MODES.items():
+            figures = result["metrics"].get(model)
+            if not figures:
+                continue
+            paper = zip(MODE_COLUMNS, published.get(model, ()), strict=False)
+            rows.append(
+                [
+                    f"{mixture}: {title}",
+                    *(with_error(figures, *column) for column in MODE_COLUMNS),
+                    " / ".join(form.format(value) for (_, form), value in paper),
+                    f"[picture](training/results/{name}_{model}.webp)",
+                ]
+            )
+        protocol = result["protocol"]
+        protocols += f"- [{mixture}](training/results/{name}.json): "
+        protocols += f"{protocol['data']} {protocol['training']}\n"
+    header = ["Data: model", "Modes", "Good samples", "Reverse KL, nats", "Paper", ""]
+    return format_table(header, rows) + f"\n{protocols}" if rows else ""
+
+
+def make_claim_table(config, name):
+    """Returns the figures of a claim, and how they were made."""
+    result = load(config, f"claim_{name}")
+    if not result:
+        return "Not measured yet.\n"
+    heading, columns = CLAIMS[name]
+    rows = [
+        [row.replace("_", " "), *(with_error(values, key, f) for key, _, f in columns)]
+        for row, values in result["metrics"].items()
+    ]
+    table = format_table([heading, *(title for _, title, _ in columns)], rows)
+    link = f"[Figures](../results/claim_{name}.json)"
+    return f"{table}\n{link}, by `{result['command']}`. {result['protocol']}\n"
+
+
+def with_error(values, key, form):
+    """Returns a value with its standard error; nothing where there is no value."""
+    *path, key = key.split(".")
+    for part in path:
+        values = values[part]
+    if key not in values:
+        return ""
+    text = format_number(values[key], form)
+    error = values.get(f"{key}_standard_error")
+    if error is None:
+        return text
+    return f"{text} ± {format_number(error, form.replace('+', ''))}"
+
+
+def load(config, name):
+    """Returns a result, or `None` if it is not there."""
+    path = pathlib.Path(config.results) / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
