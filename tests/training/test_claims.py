@@ -1,9 +1,16 @@
+import contextlib
+import dataclasses
 import json
 import math
 
+import generated_data
+import indicator
+import memorization
 import numpy as np
 import optimal_discriminator
 import pytest
+import repeated_runs
+import tricks
 from keras import ops
 
 
@@ -47,3 +54,179 @@ def test_the_claim_of_the_optimal_discriminator_is_measured(tmp_path, monkeypatc
     assert gradient["minimax"] < gradient["non_saturating"]
     command = "training/claims/optimal_discriminator.py --steps 120"
     assert command in result["command"]
+
+
+# Repeated runs ----------------------------------------------------------------------
+
+
+def test_runs_are_kept_and_repeated_no_more(tmp_path):
+    calls = []
+
+    def run(name, seed):
+        calls.append((name, seed))
+        return {"value": 2.0 * seed, "nothing": None, "curve": [1], "wall_seconds": 1}
+
+    config = repeated_runs.Config(
+        seeds=(1, 2), log_dir=str(tmp_path / "runs"), out=str(tmp_path / "claim.json")
+    )
+    arguments = (run, ("a", "b"), "claims/test.py", "As always.")
+    result = repeated_runs.run_all(config, *arguments)
+    assert calls == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    figures = result["metrics"]["a"]
+    assert figures["value"] == 3 and figures["value_standard_error"] == 1
+    assert "nothing" not in figures and len(figures["runs"]) == 2
+    assert result["wall_seconds"] == 4 and result["seed"] == [1, 2]
+    assert result["protocol"].endswith("errors over 2 seeds.")
+
+    more = dataclasses.replace(config, seeds=(1, 2, 3), variants="b")
+    assert list(repeated_runs.run_all(more, *arguments)["metrics"]) == ["b"]
+    assert calls[4:] == [("b", 3)]
+
+    unknown = dataclasses.replace(config, variants="a,c")
+    with pytest.raises(SystemExit, match="Received: c"):
+        repeated_runs.run_all(unknown, *arguments)
+
+
+# Tricks -----------------------------------------------------------------------------
+
+
+def describe(model):
+    """Returns all that variants differ in."""
+    networks = model.generator, model.discriminator
+    optimizers = model.generator_optimizer, model.discriminator_optimizer
+    return {
+        "model": type(model),
+        "networks": [[type(layer) for layer in each.layers] for each in networks],
+        "tricks": [type(trick) for trick in model.tricks],
+        "rates": [round(float(each.learning_rate), 6) for each in optimizers],
+        "steps": model.discriminator_steps,
+        "average": model.ema_momentum,
+    }
+
+
+@pytest.mark.parametrize("name", tricks.VARIANTS)
+def test_a_variant_adds_one_thing(name):
+    model = tricks.make_model(name, seed=0)
+    own, plain = describe(model), describe(tricks.make_model("plain", seed=0))
+    changed = [key for key in own if own[key] != plain[key]]
+    assert bool(changed) == (name != "plain")
+    allowed = {"several_discriminators": ["networks", "tricks"]}
+    assert len(changed) <= 1 or changed == allowed[name]
+    samples = ops.convert_to_numpy(model.sample(5, seed=0))
+    assert samples.shape == (5, 2) and np.isfinite(samples).all()
+
+
+def test_a_run_counts_modes_over_the_second_half(monkeypatch):
+    monkeypatch.setattr(tricks, "BLOCK", 2)
+    run = tricks.run("plain", 0, tricks.Config(steps=4))
+    assert len(run["modes_over_training"]) == 2
+    assert run["modes"] == run["modes_over_training"][-1]
+
+
+def test_the_gain_of_a_trick_is_over_the_plain_gan_of_the_same_seed():
+    def runs(*modes):
+        return [{"modes": count, "high_quality_share": 0.5} for count in modes]
+
+    figures = tricks.judge({"plain": runs(1, 2, 3), "unrolled": runs(4, 6, 8)})
+    assert "gain" not in figures["plain"]
+    assert figures["unrolled"]["gain"] == 4
+    error = figures["unrolled"]["gain_standard_error"]
+    assert error == pytest.approx(np.std([3, 4, 5], ddof=1) / np.sqrt(3))
+
+
+# The indicator ----------------------------------------------------------------------
+
+
+def test_rank_correlation_is_spearmans():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=30)
+    second = np.exp(first) + rng.normal(size=30)
+    expected = stats.spearmanr(first, second).statistic
+    assert indicator.rank_correlation(first, second) == pytest.approx(expected)
+    assert indicator.rank_correlation(first, np.exp(first)) == pytest.approx(1)
+
+
+def test_the_indicator_is_measured_beside_the_distance(tmp_path):
+    config = indicator.Config(
+        variants="wgan_gp_k2",
+        seeds=(0,),
+        steps=4,
+        checkpoints=2,
+        base_filters=2,
+        num_samples=50,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim.json"),
+    )
+    (run,) = indicator.main(config)["metrics"]["wgan_gp_k2"]["runs"]
+    assert len(run["estimates"]) == len(run["distances"]) == 2
+    assert run["generator_steps"] == 2
+    assert run["last_distance"] == run["distances"][-1] > 0
+    assert abs(run["correlation"]) == pytest.approx(1)
+
+
+# Memory and generated data ----------------------------------------------------------
+
+
+def test_memorization_of_few_images_is_counted(tmp_path, monkeypatch):
+    config = memorization.Config(
+        variants="100_augmented",
+        seeds=(0,),
+        steps=1,
+        base_filters=2,
+        num_samples=50,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim.json"),
+    )
+    monkeypatch.setattr(memorization, "BATCH_SIZE", 2)
+    figures = memorization.main(config)["metrics"]["100_augmented"]
+    assert 0 <= figures["nearer_to_seen"] <= 1
+    assert figures["copies"] == 0 and figures["kernel_distance"] > 1
+
+
+def test_a_hundred_labels_are_ten_of_each_digit():
+    labels = np.random.default_rng(0).integers(10, size=3000)
+    chosen = generated_data.choose_labels(labels, seed=1)
+    assert len(set(chosen)) == 100
+    assert np.bincount(labels[chosen]).tolist() == 10 * [10]
+    assert set(chosen) != set(generated_data.choose_labels(labels, seed=2))
+
+
+def test_samples_get_the_digit_that_labels_give_their_category(monkeypatch):
+    class Codes:
+        """A model that reads its category off the brightness."""
+
+        value_range = (-1, 1)
+        num_categories = 3
+
+        def infer_codes(self, images):
+            assert images.min() == -1
+            level = np.round(images.max(axis=(1, 2, 3)) + 1).astype(int)
+            return np.eye(3)[level], None
+
+        def sample(self, count, categories=None):
+            return np.ones((count, 28, 28, 1)) * (categories - 1)[:, None, None, None]
+
+        def seeded(self, seed):
+            return contextlib.nullcontext()
+
+    monkeypatch.setattr(generated_data.presets, "load", lambda name: Codes())
+    images = np.zeros((4, 28, 28, 1))
+    images[:, 3, 3] = np.array([0.0, 0.0, 0.5, 0.5])[:, None]
+    config = generated_data.Config(num_samples=6)
+    samples, labels = generated_data.draw_of_categories(images, [7, 7, 4, 4], config, 0)
+    # The third category is never seen with a label: nothing is drawn of it.
+    assert labels.tolist() == [7, 4, 7, 4, 7, 4]
+    assert samples[:, 0, 0, 0].tolist() == [0.0, 0.5, 0.0, 0.5, 0.0, 0.5]
+
+
+def test_a_classifier_is_trained_on_a_hundred_labels(tmp_path, monkeypatch):
+    monkeypatch.setattr(generated_data, "BATCH_SIZE", 2)
+    config = generated_data.Config(
+        variants="labels_100",
+        seeds=(0,),
+        steps=1,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim.json"),
+    )
+    assert generated_data.main(config)["metrics"]["labels_100"]["test_error"] < 0.95

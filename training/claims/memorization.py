@@ -53,7 +53,7 @@ def make_model(augmented, config, seed):
     if augmented:
         discriminator = DCGAN(**arguments).discriminator
         # Digits are gray, and no part of one may be cut out.
-        first = [DifferentiableAugmentation("translation", seed=seed)]
+        first = [DifferentiableAugmentation(("translation",), seed=seed)]
         arguments["discriminator"] = networks.with_input_layers(discriminator, first)
     model = DCGAN(seed=seed, **arguments)
     model.compile()
