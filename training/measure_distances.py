@@ -1,0 +1,122 @@
+"""Measures samples of digits of all unconditional models, at an equal budget.
+
+python training/measure_distances.py
+python training/measure_distances.py --variants dcgan,wgan_gp --seeds 0,1,2
+
+Each model sees as many batches of digits, with networks of one width where it has a
+choice of them, at its paper's rates. Each run is kept in `--log-dir`, and is not
+repeated. Distances to the test images go to `training/results/distances_mnist.json`,
+with those of training images, the floor that no model can be expected to pass.
+"""
+
+import dataclasses
+import functools
+import time
+
+import keras
+import numpy as np
+import repeated_runs
+from script_helpers import flag, parse_flags
+
+from gen_keras import datasets, metrics, models
+
+BATCH_SIZE = 64
+NUM_IMAGES = 10_000  # Samples, test images, and training images of the floor.
+FLOOR = "training_images"
+
+
+@dataclasses.dataclass
+class Config(repeated_runs.Config):
+    """What to run."""
+
+    seeds: tuple = flag((0,), "of weights, noise and the order of the images")
+    log_dir: str = flag("runs/distances", "folder for the figures of the runs")
+    out: str = flag("distances_mnist.json", "file for the result")
+    steps: int = flag(10_000, "batches that a discriminator or an encoder sees")
+    base_filters: int = flag(16, "filters at half the image size")
+
+
+VARIANTS = {
+    "gan": lambda filters: models.GAN(),
+    "dcgan": lambda filters: models.DCGAN((28, 28, 1), base_filters=filters),
+    "lsgan": lambda filters: models.LSGAN((28, 28, 1), base_filters=filters),
+    "wgan": lambda filters: models.WGAN((28, 28, 1), base_filters=filters),
+    "wgan_gp": lambda filters: models.WGANGP((28, 28, 1), base_filters=filters),
+    "pacgan": lambda filters: models.PacGAN((28, 28, 1), base_filters=filters),
+    "unrolled_gan": lambda filters: models.UnrolledGAN(
+        (28, 28, 1), base_filters=filters
+    ),
+    "infogan": lambda filters: models.InfoGAN((28, 28, 1), base_filters=filters),
+    "bigan": lambda filters: models.BiGAN((28, 28, 1), base_filters=filters),
+    "vae": lambda filters: models.VAE((28, 28, 1)),
+    FLOOR: None,
+}
+
+
+@functools.cache
+def features_of(split):
+    """Returns the features of the first digits of a split."""
+    images = datasets.load("mnist", split).take(NUM_IMAGES).images
+    return metrics.extract_features(metrics.load_feature_network("mnist"), images)
+
+
+def train(name, seed, config):
+    """Returns a trained model and the seconds of its training."""
+    keras.utils.set_random_seed(seed)
+    model = VARIANTS[name](config.base_filters)
+    model.compile()
+    data = datasets.load("mnist", "train", value_range=model.value_range).images
+    order = np.random.default_rng(seed)
+    start = time.time()
+    for block in range(0, config.steps, 500):
+        count = min(500, config.steps - block)
+        rows = order.integers(len(data), size=count * BATCH_SIZE)
+        model.fit(data[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    return model, time.time() - start
+
+
+def run(name, seed, config):
+    """Returns the distances of one model, or of training images."""
+    start = time.time()
+    figures = {}
+    if name == FLOOR:
+        features = features_of("train")
+    else:
+        model, seconds = train(name, seed, config)
+        figures = {"parameters": model.count_params(), "training_seconds": seconds}
+        samples = metrics.draw_samples(model, NUM_IMAGES, seed)
+        features = metrics.extract_features(
+            metrics.load_feature_network("mnist"),
+            metrics.to_unit_range(samples, model.value_range),
+        )
+    real = features_of("test")
+    kernel = metrics.kernel_distance_with_error(real, features, seed=seed)
+    return {
+        "frechet_distance": metrics.frechet_distance(real, features),
+        "kernel_distance": kernel.distance,
+        "precision": metrics.precision_recall(real, features).precision,
+        "recall": metrics.precision_recall(real, features).recall,
+        **figures,
+        "wall_seconds": time.time() - start,
+    }
+
+
+def main(config):
+    """Runs what is missing and writes the result."""
+    return repeated_runs.run_all(
+        config,
+        lambda name, seed: run(name, seed, config),
+        VARIANTS,
+        "measure_distances.py",
+        f"MNIST: {NUM_IMAGES:,} samples, and in their place as many training images, "
+        f"against {NUM_IMAGES:,} test images in the 64 features of the digit "
+        f"classifier; {config.steps:,} batches of {BATCH_SIZE} for the discriminator "
+        "or encoder (packs of two in PacGAN are made of them; the generators of WGAN "
+        "and WGAN-GP move at every fifth); rates and moments of the papers; the last "
+        f"weights. {config.base_filters} filters at half the image size, but the dense "
+        "networks of the papers in GAN and VAE.",
+    )
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
