@@ -10,7 +10,8 @@ PORT ?= 7860
 PYTEST = bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 BACKEND_TESTS = tests/models tests/layers tests/metrics tests/datasets \
 	tests/test_backend.py tests/test_callbacks.py tests/test_resume.py \
-	tests/test_latents.py tests/test_presets.py tests/test_saved_generators.py
+	tests/test_latents.py tests/test_presets.py tests/test_saved_generators.py \
+	tests/training/test_benchmark.py
 
 # What .venv has, unless the caller says otherwise.
 demo train: export KERAS_BACKEND ?= tensorflow

@@ -12,6 +12,8 @@ Parts:
     c: 16 samples through the running app, by its API.
     d: From the start of the app to its first page; what `import gen_keras` costs.
     e: A translation through the running app, and that of a large photo.
+    f: A training step and the memory of each GAN against `GAN` with the same networks;
+        a step of DCGAN against PyTorch's public example.
 
 JAX and torch run in `.venv-jax` and `.venv-torch`. Run it on an idle machine.
 """
@@ -32,6 +34,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+
+from benchmark_worker import VARIANTS, read_memory
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # Runs from a checkout, too.
@@ -73,6 +77,21 @@ PROTOCOL = {
     "of pix2pix the translation and four variants; of CycleGAN the full circle, at the "
     "size of the training. The app has been warm. photo: the full circle of one noisy "
     "image of 2048 x 2048 pixels, once, and the most memory that the app has held.",
+    "f": "variants: all with DCGAN's networks of 28 x 28 x 1 pixels, base_filters 16, "
+    "latent_dim 100, and the same batch size; else each with its defaults, but WGAN "
+    "without its longer first rounds. ConditionalGAN, ACGAN and InfoGAN have the "
+    "inputs and outputs more that they need, PacGAN the channels of two images, WGANGP "
+    "no batch normalization in its critic, BiGAN an encoder and a discriminator of "
+    "pairs with dense layers of 1024. Three processes, each with all models; blocks of "
+    "a model and of GAN alternate. A block is 5 steps, each a batch, so with WGAN and "
+    "WGANGP 5 updates of the critic and 1 of the generator. ratio: model / GAN, as in "
+    "a; that of GAN with itself shows the noise. variable_bytes: all variables, those "
+    "of the optimizers included. peak_bytes: a process of its own trains 10 steps, "
+    "once; the most resident memory from the first step on, compilation included, less "
+    "what it was after the imports. example: DCGAN as in a against the loop of "
+    "github.com/pytorch/examples, dcgan/main.py, on torch.nn networks of the same "
+    "shapes, in the same three processes, so with the same threads. It generates once "
+    "a step, ours twice, as algorithm 1 does. example_ratio: ours / example.",
 }
 
 
@@ -81,15 +100,16 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="a,b,c,d,e", help="parts, such as a,d")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, such as a,d")
     parser.add_argument(
-        "--blocks", type=int, default=12, help="of each process of a, and of b"
+        "--blocks", type=int, default=12, help="of each process of a and f, and of b"
     )
     parser.add_argument("--quick", action="store_true", help="only show that it runs")
     args = parser.parse_args()
     parts = args.only.split(",")
     if not parts or not set(parts) <= set(PARTS):
-        parser.error(f"--only names parts among a,b,c,d,e. Received: {args.only}")
+        names = ",".join(PARTS)
+        parser.error(f"--only names parts among {names}. Received: {args.only}")
     if args.blocks < 1:
         parser.error(f"--blocks must be at least 1. Received: {args.blocks}")
 
@@ -131,18 +151,21 @@ def save(metrics, load):
 
 def benchmark_steps(num_blocks, quick):
     """Returns the ratios of part a: a dict of models of settings."""
+    options = num_blocks, quick
     return {
         model: {
-            setting: measure_step(model, setting, num_blocks, quick)
+            setting: measure_step(
+                model, setting, ["loop"] + ["native"] * (setting == "torch"), *options
+            )
             for setting in SETTINGS
         }
         for model in MODELS
     }
 
 
-def measure_step(model, setting, num_blocks, quick):
-    """Returns a dict: seconds a step of each contestant and the ratios."""
-    contestants = ["ours", "loop"] + ["native"] * (setting == "torch")
+def measure_step(model, setting, others, num_blocks, quick):
+    """Returns a dict: milliseconds a step of ours and of others, and the ratios."""
+    contestants = ["ours", *others]
     seconds = {name: [] for name in contestants}
     for _ in range(1 if quick else NUM_PROCESSES):
         with Worker(setting, model, contestants, quick) as worker:
@@ -155,10 +178,10 @@ def measure_step(model, setting, num_blocks, quick):
             name: round(1000 * statistics.median(values) / steps, 3)
             for name, values in seconds.items()
         },
-        "ratio": compare(seconds["ours"], seconds["loop"]),
     }
-    if "native" in seconds:
-        result["native_ratio"] = compare(seconds["ours"], seconds["native"])
+    for name in others:
+        key = "ratio" if name == "loop" else f"{name}_ratio"
+        result[key] = compare(seconds["ours"], seconds[name])
     return result
 
 
@@ -290,16 +313,10 @@ def benchmark_translation(num_blocks, quick):
         side = 128 if quick else 2048
         seconds = request("cyclegan_noto2twemoji", side, max_side=side) / 1000
         photo = {"side": side, "seconds": round(seconds, 1)}
-        photo["peak_gigabytes"] = round(read_peak_memory(app.process.pid) / 1e9, 1)
+        peak = read_memory("VmHWM", app.process.pid)
+        photo["peak_gigabytes"] = round(peak / 1e9, 1)
     worst = max(row["p95_milliseconds"] for row in result.values())
     return {"presets": result, "worst_p95_milliseconds": worst, "photo": photo}
-
-
-def read_peak_memory(pid):
-    """Returns the most bytes that a process has held, on Linux."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
 
 
 def benchmark_start(num_blocks, quick):
@@ -341,12 +358,47 @@ def benchmark_start(num_blocks, quick):
     }
 
 
+def benchmark_variants(num_blocks, quick):
+    """Returns part f: the GANs against `GAN`, and DCGAN against PyTorch's example."""
+    return {
+        "variants": {"tensorflow": measure_variants("tensorflow", num_blocks, quick)},
+        "example": {
+            "torch": measure_step("dcgan", "torch", ["example"], num_blocks, quick)
+        },
+    }
+
+
+def measure_variants(setting, num_blocks, quick):
+    """Returns a dict: time and memory of a step of each model, and ratios to GAN's."""
+    pairs = {name: {"variant": [], "gan": []} for name in VARIANTS}
+    for _ in range(1 if quick else NUM_PROCESSES):
+        with Worker(setting, "GAN", list(VARIANTS), quick) as worker:
+            for name, pair in pairs.items():
+                runs = {
+                    "variant": lambda name=name: worker.time(name),
+                    "gan": lambda: worker.time("GAN"),
+                }
+                for side, values in alternate(runs, num_blocks).items():
+                    pair[side] += values
+    steps = worker.info["steps_per_block"]
+    models = {}
+    for name, pair in pairs.items():
+        with Worker(setting, name, ["memory"], quick) as memory:
+            milliseconds = 1000 * statistics.median(pair["variant"]) / steps
+            models[name] = memory.info | {
+                "milliseconds_per_step": round(milliseconds, 3),
+                "ratio": compare(pair["variant"], pair["gan"]),
+            }
+    return worker.info | {"models": models}
+
+
 PARTS = {
     "a": benchmark_steps,
     "b": benchmark_rbm,
     "c": benchmark_app,
     "d": benchmark_start,
     "e": benchmark_translation,
+    "f": benchmark_variants,
 }
 
 # Processes ----------------------------------------------------------------------------

@@ -5,8 +5,9 @@ same Keras optimizers, and returns the same losses and scores; only the running 
 of the metrics are left out. `make_loop(model)` takes a compiled model as the holder of
 networks and optimizers and returns `step(images)`. `make_ours(model)` returns the step
 that `fit` runs, between two batches as `fit` does it. `make_native` (torch) trains
-`torch.nn` networks of the same shapes with `torch.optim`. `make_products` does the six
-matrix products of a PCD-1 step and nothing else.
+`torch.nn` networks of the same shapes with `torch.optim`; `make_example` (torch) trains
+DCGAN's in the order of PyTorch's public example. `make_products` does the six matrix
+products of a PCD-1 step and nothing else.
 """
 
 import keras
@@ -38,9 +39,9 @@ if NAME == "tensorflow":
             value.numpy()
 
     def make_ours(model):
-        """Returns `step(images)`, a call of the function that `fit` calls."""
+        """Returns `step(*batch)`, a call of the function that `fit` calls."""
         model.make_train_function()
-        return lambda images: model.train_function(iter([(images,)]))
+        return lambda *batch: model.train_function(iter([batch]))
 
     def make_products(shapes, jit_compile):
         """Returns `step(visible)`; `shapes` are (num_chains, visible, hidden)."""
@@ -173,7 +174,7 @@ elif NAME == "jax":
         jax.block_until_ready(logs)
 
     def make_ours(model):
-        """Returns `step(images)`, a call of the function that `fit` calls."""
+        """Returns `step(*batch)`, a call of the function that `fit` calls."""
         model.make_train_function()
         state = model._get_jax_state(
             trainable_variables=True,
@@ -182,9 +183,9 @@ elif NAME == "jax":
             metrics_variables=True,
         )
 
-        def step(images):
+        def step(*batch):
             nonlocal state
-            logs, state = model.train_function(state, iter([(images,)]))
+            logs, state = model.train_function(state, iter([batch]))
             return logs
 
         return step
@@ -378,9 +379,9 @@ else:
             torch.cuda.synchronize()
 
     def make_ours(model):
-        """Returns `step(images)`, a call of the function that `fit` calls."""
+        """Returns `step(*batch)`, a call of the function that `fit` calls."""
         model.make_train_function()
-        return lambda images: model.train_function([(images,)])
+        return lambda *batch: model.train_function([batch])
 
     def make_products(shapes, jit_compile):
         """Returns `step(visible)`; `shapes` are (num_chains, visible, hidden)."""
@@ -407,6 +408,52 @@ else:
             "RBM": _make_native_rbm,
         }
         return makers[type(model).__name__](model)
+
+    def make_example(model):
+        """Returns a step in the order of github.com/pytorch/examples, dcgan/main.py.
+
+        On `torch.nn` networks of the shapes of `model`, without what that loop prints.
+        Each loss goes back by itself, and the generator answers for the very images
+        that the discriminator has just seen. So it generates once a step; the paper's
+        algorithm, `make_ours`, `make_loop` and `make_native` draw anew for each side.
+
+        Args:
+            model: DCGAN.
+        """
+        generator = _to_torch(model.generator)
+        discriminator = nn.Sequential(_to_torch(model.discriminator), nn.Sigmoid())
+        generator_optimizer, discriminator_optimizer = (
+            torch.optim.Adam(network.parameters(), 2e-4, betas=(0.5, 0.999))
+            for network in (generator, discriminator)
+        )
+        cross_entropy = nn.BCELoss()
+
+        def step(real):
+            real = real.movedim(-1, 1)
+            ones, zeros = real.new_ones(len(real), 1), real.new_zeros(len(real), 1)
+            discriminator.zero_grad()
+            real_scores = discriminator(real)
+            real_loss = cross_entropy(real_scores, ones)
+            real_loss.backward()
+
+            fake = generator(normal((len(real), model.latent_dim)))
+            fake_scores = discriminator(fake.detach())
+            fake_loss = cross_entropy(fake_scores, zeros)
+            fake_loss.backward()
+            discriminator_optimizer.step()
+
+            generator.zero_grad()
+            generator_loss = cross_entropy(discriminator(fake), ones)
+            generator_loss.backward()
+            generator_optimizer.step()
+            return {
+                "discriminator_loss": (real_loss + fake_loss).detach(),
+                "generator_loss": generator_loss.detach(),
+                "real_score": real_scores.detach().mean(),
+                "fake_score": fake_scores.detach().mean(),
+            }
+
+        return step
 
     def _minimize(loss, optimizer, variables):
         values = [variable.value for variable in variables]

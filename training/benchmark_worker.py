@@ -3,10 +3,11 @@
     KERAS_BACKEND=jax python training/benchmark_worker.py vae ours loop
 
 Prints one line of JSON when it is ready. Then it reads names of contestants, one a
-line, and prints the seconds that a block of each took. Contestants: "ours", "loop" and
-"native" train the model, see `benchmark_loops.py`; "products" does the bare matrix
-products of an RBM; "sklearn-1" and "sklearn-2" train scikit-learn's RBM with so many
-threads.
+line, and prints the seconds that a block of each took. Contestants: "ours", "loop",
+"native" and "example" train the model, see `benchmark_loops.py`; "products" does the
+bare matrix products of an RBM; "sklearn-1" and "sklearn-2" train scikit-learn's RBM
+with so many threads; the name of another workload trains ours of that one. "memory",
+alone, prints what training holds in memory, and ends.
 
 What is timed: the steps of one block, one after the other, until the last is done.
 Tensors are ready before, compilation is over, and nothing of `fit` (callbacks,
@@ -51,6 +52,11 @@ class Workload:
     num_steps: int
     num_images: int = 1000
 
+    @property
+    def has_classes(self):
+        """Whether the model trains on images with their classes."""
+        return self.model in ("ConditionalGAN", "ACGAN")
+
     def build(self, jit_compile="auto"):
         """Returns the compiled model, always with the same weights."""
         import keras
@@ -58,16 +64,28 @@ class Workload:
         from gen_keras import models
 
         keras.utils.set_random_seed(0)
-        model = getattr(models, self.model)(**self.arguments, seed=0)
+        arguments = self.arguments
+        if self.model == "InfoGAN":
+            arguments = arguments | build_dcgan_networks(**arguments)
+        model = getattr(models, self.model)(**arguments, seed=0)
         model.compile(jit_compile=jit_compile)
         return model
+
+    def load_data(self):
+        """Returns what each step gets: tuples of images and, if needed, classes."""
+        data = [self.load_batches()]
+        if self.has_classes:
+            with np.load(IMAGES) as file:
+                classes = file["labels"][: len(data[0]) * self.batch_size]
+            data.append(list(classes.reshape(-1, self.batch_size).astype("int32")))
+        return list(zip(*data, strict=True))
 
     def load_batches(self):
         """Returns MNIST as arrays (batch_size, 28, 28, 1), 0 or 1, for a GAN ±1."""
         with np.load(IMAGES) as file:
             images = file["images"][: self.num_images, ..., None] / np.float32(255)
         images = (images > np.random.default_rng(0).uniform(size=images.shape)) * 1.0
-        images = np.float32(2 * images - 1 if self.model == "DCGAN" else images)
+        images = np.float32(2 * images - 1 if "GAN" in self.model else images)
         num_batches = len(images) // self.batch_size
         return list(
             images[: num_batches * self.batch_size].reshape(
@@ -76,19 +94,62 @@ class Workload:
         )
 
 
+def build_dcgan_networks(image_shape, latent_dim, base_filters):
+    """Returns DCGAN's networks as arguments of InfoGAN, whose own are others."""
+    from gen_keras.models.gans import networks
+
+    num_codes = 10 + 2
+    return {
+        "generator": networks.build_generator(
+            image_shape, latent_dim + num_codes, base_filters
+        ),
+        "discriminator": networks.build_discriminator(
+            image_shape, base_filters, num_outputs=1 + num_codes
+        ),
+    }
+
+
+# The GANs that sample. Their other arguments are the papers'.
+VARIANTS = {
+    "GAN": {},
+    "LSGAN": {},
+    "WGAN": {"warm_up_steps": 0},  # Else its first steps are the critic's alone.
+    "WGANGP": {},
+    "PacGAN": {},
+    "UnrolledGAN": {},
+    "ConditionalGAN": {},
+    "ACGAN": {},
+    "InfoGAN": {},
+    "BiGAN": {},
+}
+
+
+def make_variants(base_filters, batch_size):
+    """Returns a dict of workloads of the GANs, with the same networks if they can.
+
+    A block has 5 steps: in it a Wasserstein GAN updates its generator once.
+    """
+    shared = {"image_shape": (28, 28, 1), "latent_dim": 100}
+    shared["base_filters"] = base_filters
+    return {
+        name: Workload(name, shared | arguments, batch_size, num_steps=5)
+        for name, arguments in VARIANTS.items()
+    }
+
+
 PCD = {"num_hidden": NUM_HIDDEN, "num_chains": 100}
 WORKLOADS = {
     "dcgan": Workload("DCGAN", {"image_shape": (28, 28, 1), "base_filters": 32}, 64, 3),
     "vae": Workload("VAE", {}, 100, 20),
     "rbm": Workload("RBM", PCD, 100, 20),
     "rbm_epoch": Workload("RBM", PCD, 100, 600, 60_000),
-}
+} | make_variants(base_filters=16, batch_size=64)
 QUICK = {
     "dcgan": Workload("DCGAN", {"image_shape": (28, 28, 1), "base_filters": 4}, 8, 10),
     "vae": Workload("VAE", {"hidden_dims": (32,), "latent_dim": 4}, 10, 20),
     "rbm": Workload("RBM", {"num_hidden": 32, "num_chains": 10}, 10, 20),
     "rbm_epoch": Workload("RBM", PCD, 100, 30, 3_000),
-}
+} | make_variants(base_filters=4, batch_size=8)
 
 
 def main():
@@ -99,10 +160,17 @@ def main():
     parser.add_argument("--jit-compile", action="store_true")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-    workload = (QUICK if args.quick else WORKLOADS)[args.workload]
+    workloads = QUICK if args.quick else WORKLOADS
+    workload = workloads[args.workload]
     jit_compile = args.jit_compile or "auto"
+    if args.contestants == ["memory"]:
+        print(json.dumps(measure_memory(workload, jit_compile)), flush=True)
+        return
     blocks = {
-        name: make_block(name, workload, jit_compile) for name in args.contestants
+        name: make_block("ours", workloads[name], jit_compile)
+        if name in workloads
+        else make_block(name, workload, jit_compile)
+        for name in args.contestants
     }
     description = describe(workload, jit_compile, args.contestants)
     for run in 2 * list(blocks.values()):
@@ -127,18 +195,18 @@ def make_block(contestant, workload, jit_compile="auto"):
         step = loops.make_products(shapes, model.jit_compile)
     else:
         step = getattr(loops, f"make_{contestant}")(model)
-    batches = workload.load_batches()
+    batches = workload.load_data()
     if contestant == "products":
-        batches = [batch.reshape(-1, model.num_visible) for batch in batches]
+        batches = [(batch.reshape(-1, model.num_visible),) for (batch,) in batches]
     # An epoch reads from an array, as scikit-learn does; else tensors are ready.
     is_epoch = len(batches) == workload.num_steps
     if not is_epoch:
-        batches = [ops.convert_to_tensor(batch) for batch in batches]
+        batches = [tuple(map(ops.convert_to_tensor, batch)) for batch in batches]
 
     def run():
         for i in range(workload.num_steps):
             batch = batches[i % len(batches)]
-            logs = step(ops.convert_to_tensor(batch) if is_epoch else batch)
+            logs = step(*(map(ops.convert_to_tensor, batch) if is_epoch else batch))
         loops.wait(logs)
 
     return run
@@ -163,6 +231,44 @@ def make_sklearn_epoch(workload, num_threads):
             rbm.fit(images)
 
     return run
+
+
+# Memory -------------------------------------------------------------------------------
+
+
+def measure_memory(workload, jit_compile="auto", num_blocks=2):
+    """Trains a model and returns what it holds. Linux only; in a process of its own.
+
+    Returns:
+        Dict: `variable_bytes`, of all variables with those of the optimizers;
+        `peak_bytes`, by how much the most memory that training held exceeds that of
+        the imports.
+    """
+    import benchmark_loops  # noqa: F401
+
+    import gen_keras.models  # noqa: F401
+
+    imports = read_memory("VmRSS")
+    run = make_block("ours", workload, jit_compile)
+    # Peaks are counted anew: that of unpacking the images is none of training.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    for _ in range(num_blocks):
+        run()
+    peak = read_memory("VmHWM") - imports
+    return {"variable_bytes": count_bytes(workload.build()), "peak_bytes": peak}
+
+
+def read_memory(field, pid="self"):
+    """Returns the bytes that a process holds ("VmRSS") or has held ("VmHWM")."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith(field))
+    return 1024 * int(line.split()[1])
+
+
+def count_bytes(model):
+    """Returns the bytes of all variables of a compiled model and its optimizers."""
+    variables = model.variables + model.optimizer.variables
+    return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
 
 
 # Both sides do the same --------------------------------------------------------------

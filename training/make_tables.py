@@ -6,7 +6,8 @@
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
 row for each class), `figures` and `translation` (what `training/evaluate.py` measured,
 and how), `modes` (what `training/measure_modes.py` counted), `claim-NAME` (what
-`training/claims/NAME.py` found) or `speed` (what `training/benchmark.py` measured).
+`training/claims/NAME.py` found), `speed` or `variants` (what `training/benchmark.py`
+measured, of the models in general and of the GANs).
 """
 
 import dataclasses
@@ -334,6 +335,15 @@ def make_speed_table(config):
         for model, ratios in steps.items()
         for key, other in (("ratio", "by hand"), ("native_ratio", "native networks"))
     ]
+    if "f" in metrics:
+        example = metrics["f"]["example"]
+        rows += [
+            ["DCGAN, a step: ours / PyTorch's example"]
+            + [
+                format_ratio(example.get(name, {}).get("example_ratio"))
+                for name in names
+            ]
+        ]
     rows += [
         [f"RBM, an epoch: {title}"]
         + [format_ratio(epoch["settings"][name][key]) for name in names]
@@ -361,6 +371,27 @@ def make_speed_table(config):
     )
 
 
+def make_variants_table(config):
+    """Returns the time of a step of each GAN over that of `GAN`, and its memory."""
+    path = pathlib.Path(config.results) / "benchmark.json"
+    metrics = json.loads(path.read_text("utf-8"))["metrics"] if path.is_file() else {}
+    if "f" not in metrics:
+        return ""
+    ((setting, result),) = metrics["f"]["variants"].items()
+    header = ["A step", f"Time / `GAN`'s, {SETTINGS[setting]}"]
+    header += ["Variables, MB", "Memory of training, MB"]
+    rows = [
+        [
+            f"`{name}`",
+            format_ratio(row["ratio"]),
+            f"{row['variable_bytes'] / 1e6:.1f}",
+            f"{row['peak_bytes'] / 1e6:.0f}",
+        ]
+        for name, row in result["models"].items()
+    ]
+    return format_table(header, rows)
+
+
 SETTINGS = {
     "tensorflow": "TensorFlow",
     "tensorflow_xla": "with XLA",
@@ -372,6 +403,7 @@ TABLES = {
     "figures": make_figures_table,
     "translation": make_translation_table,
     "speed": make_speed_table,
+    "variants": make_variants_table,
     "modes": claim_tables.make_modes_table,
 } | {
     f"claim-{name}": functools.partial(claim_tables.make_claim_table, name=name)

@@ -1,11 +1,15 @@
 """The benchmark compares steps that do the same, and its statistics are right."""
 
+import inspect
 import json
+import math
 import pathlib
 import sys
 
 import numpy as np
 import pytest
+
+from gen_keras import models
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "training"))
 
@@ -37,6 +41,148 @@ def test_products_are_those_of_a_step():
     visible = np.ones((10, 4), "float32")
     products = benchmark_loops.make_products((5, 4, 3), False)(visible)
     assert {tuple(product.shape) for product in products.values()} == {(4, 3)}
+
+
+# The GANs -----------------------------------------------------------------------------
+
+
+def test_variants_are_all_gans_that_sample():
+    gans = {
+        name
+        for name, value in vars(models).items()
+        if inspect.isclass(value) and issubclass(value, models.GAN)
+    }
+    assert set(benchmark.VARIANTS) == gans - {"DCGAN"}
+
+
+@pytest.mark.parametrize("name", benchmark.VARIANTS)
+def test_variants_have_the_same_networks(name):
+    gan, model = (benchmark_worker.QUICK[key].build() for key in ("GAN", name))
+    # The first layer also takes classes or codes.
+    assert shapes_of(model.generator)[1:] == shapes_of(gan.generator)[1:]
+    convolutions = [s for s in shapes_of(model.discriminator) if len(s) == 4]
+    expected = [s for s in shapes_of(gan.discriminator) if len(s) == 4]
+    assert convolutions[1:] == expected[1:]
+    assert convolutions[0][-1] == expected[0][-1]
+    assert model.latent_dim == gan.latent_dim
+
+
+def shapes_of(network):
+    return [tuple(variable.shape) for variable in network.trainable_variables]
+
+
+@pytest.mark.parametrize("name, updates", [("WGAN", 1), ("WGANGP", 1), ("ACGAN", 5)])
+def test_block_holds_whole_rounds(name, updates, monkeypatch):
+    build, built = benchmark_worker.Workload.build, []
+    monkeypatch.setattr(
+        benchmark_worker.Workload,
+        "build",
+        lambda *args: built.append(build(*args)) or built[-1],
+    )
+    run = benchmark_worker.make_block("ours", benchmark_worker.QUICK[name])
+    (model,) = built
+    for count in (1, 2):
+        run()
+        assert int(model.discriminator_optimizer.iterations) == 5 * count
+        assert int(model.generator_optimizer.iterations) == updates * count
+
+
+def test_classes_are_those_of_the_images():
+    workload = benchmark_worker.QUICK["ACGAN"]
+    data = workload.load_data()
+    assert len(data) == workload.num_images // workload.batch_size
+    for image_batch, classes in data:
+        assert image_batch.shape == (8, 28, 28, 1) and classes.shape == (8,)
+        assert set(np.unique(image_batch)) == {-1.0, 1.0}
+    with np.load(benchmark_worker.IMAGES) as file:
+        np.testing.assert_array_equal(
+            np.concatenate([classes for _, classes in data]), file["labels"][:1000]
+        )
+
+
+def test_memory_of_a_process_that_trains(monkeypatch):
+    setting = (sys.prefix, "tensorflow", [])
+    monkeypatch.setitem(benchmark.SETTINGS, "tensorflow", setting)
+    with benchmark.Worker("tensorflow", "GAN", ["memory"], quick=True) as worker:
+        memory = worker.info
+    model = benchmark_worker.QUICK["GAN"].build()
+    trainable = sum(math.prod(v.shape) for v in model.trainable_variables)
+    others = sum(math.prod(v.shape) for v in model.non_trainable_variables)
+    # Adam has two slots; counters and rates are a few bytes.
+    expected = 4 * (3 * trainable + others)
+    assert expected < memory["variable_bytes"] < expected + 200
+    assert memory["variable_bytes"] < memory["peak_bytes"] < 1e9
+
+
+class FakeWorker:
+    """Says how long a block took without running any."""
+
+    seconds = {"UnrolledGAN": 4.0, "ours": 3.0, "example": 2.0}
+    timed = []
+
+    def __init__(self, setting, workload, contestants, quick):
+        self.info = {"variable_bytes": 1000, "peak_bytes": 2000}
+        if contestants != ["memory"]:
+            self.info = {"steps_per_block": 5}
+
+    def time(self, contestant):
+        self.timed.append(contestant)
+        return self.seconds.get(contestant, 1.0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+def test_result_has_all_models(monkeypatch):
+    monkeypatch.setattr(benchmark, "Worker", FakeWorker)
+    monkeypatch.setattr(FakeWorker, "timed", [])
+    result = benchmark.PARTS["f"](4, False)
+    variants = result["variants"]["tensorflow"]["models"]
+    assert list(variants) == list(benchmark.VARIANTS)
+    for name, row in variants.items():
+        ratio = 4.0 if name == "UnrolledGAN" else 1.0
+        assert row["ratio"] == {
+            "median": ratio,
+            "interval": [ratio, ratio],
+            "blocks": 4 * benchmark.NUM_PROCESSES,
+        }
+        assert row["milliseconds_per_step"] == 200 * ratio
+        assert (row["variable_bytes"], row["peak_bytes"]) == (1000, 2000)
+    first_pairs = ["GAN"] * 8 + ["LSGAN", "GAN", "GAN", "LSGAN"]
+    assert FakeWorker.timed[:12] == first_pairs
+    example = result["example"]["torch"]
+    assert example["example_ratio"]["median"] == 1.5 and "ratio" not in example
+
+
+@pytest.mark.backends("torch")
+def test_example_does_what_the_native_loop_does(monkeypatch):
+    # With the same noise for both sides the two differ in the order of work alone.
+    import torch
+
+    def draw(shape, *bounds):
+        return torch.sin(1.7 * torch.arange(math.prod(shape))).reshape(shape)
+
+    monkeypatch.setattr(benchmark_loops, "uniform", draw)
+    monkeypatch.setattr(benchmark_loops, "normal", draw)
+    workload = benchmark_worker.QUICK["dcgan"]
+    logs = []
+    for make in (benchmark_loops.make_native, benchmark_loops.make_example):
+        model = workload.build()
+        torch.manual_seed(0)
+        step = make(model)
+        batches = map(torch.from_numpy, workload.load_batches()[:4])
+        logs.append([step(batch) for batch in batches])
+    for native, example in zip(*logs, strict=True):
+        assert set(native) == set(example)
+        for name, value in native.items():
+            torch.testing.assert_close(example[name], value, rtol=1e-3, atol=1e-4)
+    assert logs[0][0]["generator_loss"] != logs[0][1]["generator_loss"]
+
+
+# Statistics ---------------------------------------------------------------------------
 
 
 def test_interval_is_binomial():

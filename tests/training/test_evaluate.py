@@ -404,6 +404,24 @@ def test_speed_table(paths):
     assert "| Ratio of times | PyTorch |\n" in table
 
 
+def test_variants_table(paths):
+    config = make_tables.Config(**paths)
+    assert make_tables.make_variants_table(config) == ""
+    row = {"ratio": RATIO, "variable_bytes": 1_234_567, "peak_bytes": 98_765_432}
+    part = {
+        "variants": {"tensorflow": {"models": {"GAN": row, "BiGAN": row}}},
+        "example": {"torch": {"example_ratio": RATIO}},
+    }
+    result = {"metrics": BENCHMARK["metrics"] | {"f": part}}
+    path = pathlib.Path(paths["results"]) / "benchmark.json"
+    path.write_text(json.dumps(result), "utf-8")
+    table = make_tables.make_variants_table(config)
+    assert table.startswith("| A step | Time / `GAN`'s, TensorFlow | Variables, MB |")
+    assert "| `BiGAN` | 1.23 (1.10–1.30) | 1.2 | 99 |\n" in table
+    speed = make_tables.make_speed_table(config)
+    assert "| DCGAN, a step: ours / PyTorch's example | 1.23 (1.10–1.30) |\n" in speed
+
+
 def test_curves_are_thinned_to_their_end(tmp_path):
     with pytest.raises(ValueError, match="no curves"):
         evaluate.read_curves(str(tmp_path))
