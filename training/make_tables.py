@@ -4,10 +4,10 @@
     python training/make_tables.py --check   # exit status 1 if one is stale
 
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
-row for each class), `figures` and `translation` (what `training/evaluate.py` measured,
-and how), `modes` (what `training/measure_modes.py` counted), `claim-NAME` (what
-`training/claims/NAME.py` found), `speed` or `variants` (what `training/benchmark.py`
-measured, of the models in general and of the GANs).
+row for each class), `samples`, `figures` or `translation` (what `training/evaluate.py`
+measured, and how), `modes` (what `training/measure_modes.py` counted), `claim-NAME`
+(what `training/claims/NAME.py` found), `speed` or `variants` (what
+`training/benchmark.py` measured, of the models in general and of the GANs).
 """
 
 import dataclasses
@@ -19,8 +19,14 @@ import re
 import sys
 
 import claim_tables
+import figure_tables
 from script_helpers import flag, parse_flags
-from table_formats import format_number, format_table
+from table_formats import (
+    format_protocols,
+    format_table,
+    format_training,
+    load_results,
+)
 
 from gen_keras import models, presets
 
@@ -48,144 +54,6 @@ class Config:
     readme: str = flag("", "a file with tables; by default all READMEs")
     results: str = flag(str(ROOT / "training/results"), "the folder of JSON files")
 
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One row of the table of figures.
-
-    Attributes:
-        metric: String, the key of `evaluate.py`'s metrics.
-        key: String, the key in it.
-        title: String, with the unit.
-        form: Format of the number, such as "{:.1%}".
-        real: Keys of the same figure of real images; empty if there is none.
-        error: String, the key of the standard error; empty if there is none.
-    """
-
-    metric: str
-    key: str
-    title: str
-    form: str = "{:.2f}"
-    real: tuple = ()
-    error: str = ""
-
-
-PUBLISHED = [*presets.table(), "mnist_classifier", "emoji_vendors_classifier"]
-REAL, TRAINING = "real_images", "training_images"
-FIGURES = [
-    Figure("accuracy", "accuracy", "accuracy", "{:.2%}", error="standard_error"),
-    Figure(
-        "classifier",
-        "confident_share",
-        "samples a classifier is sure of",
-        "{:.1%}",
-        (REAL, "confident_share"),
-    ),
-    Figure(
-        "classifier",
-        "uniform_factor",
-        "greatest factor between a class and an equal share",
-        real=(REAL, "uniform_factor"),
-    ),
-    Figure("frechet_distance", "samples", "Fréchet distance", real=(TRAINING,)),
-    Figure(
-        "kernel_distance",
-        "distance",
-        "kernel distance",
-        "{:.3f}",
-        (TRAINING, "distance"),
-        "standard_error",
-    ),
-    Figure(
-        "precision_recall", "precision", "precision", "{:.3f}", (TRAINING, "precision")
-    ),
-    Figure("precision_recall", "recall", "recall", "{:.3f}", (TRAINING, "recall")),
-    Figure("density_coverage", "density", "density", "{:.3f}", (TRAINING, "density")),
-    Figure(
-        "density_coverage", "coverage", "coverage", "{:.3f}", (TRAINING, "coverage")
-    ),
-    Figure("stacked_modes", "modes", "modes of 1,000 stacks", "{:,}", (REAL, "modes")),
-    Figure(
-        "stacked_modes",
-        "reverse_kl",
-        "divergence from all stacks equally often, nats",
-        real=(REAL, "reverse_kl"),
-    ),
-    Figure(
-        "class_consistency",
-        "share",
-        "samples of the class asked for",
-        "{:.1%}",
-        (REAL, "share"),
-        "standard_error",
-    ),
-    Figure(
-        "class_diversity",
-        "mean_similarity",
-        "MS-SSIM within classes",
-        "{:.3f}",
-        (REAL, "mean_similarity"),
-    ),
-    Figure(
-        "categories",
-        "error",
-        "test images whose category is not of their digit",
-        "{:.1%}",
-        error="standard_error",
-    ),
-    Figure(
-        "encoder",
-        "neighbor_error",
-        "error of the nearest neighbour among latents",
-        "{:.1%}",
-        error="standard_error",
-    ),
-    Figure(
-        "encoder",
-        "neighbor_error_of_pixels",
-        "error of the nearest neighbour among pixels",
-        "{:.1%}",
-    ),
-    Figure(
-        "encoder", "reconstruction_error", "square error of reconstructions", "{:.4f}"
-    ),
-    Figure("neighbors", "distinct", "different nearest training images", "{:,}"),
-    Figure(
-        "neighbors",
-        "copy_share",
-        "copies of training images",
-        "{:.1%}",
-        (REAL, "copy_share"),
-    ),
-    Figure(
-        "neighbors",
-        "mean_distance",
-        "mean distance to the nearest training image",
-        real=(REAL, "mean_distance"),
-    ),
-    Figure(
-        "memorization",
-        "share",
-        "nearer to a training image than to an unseen one",
-        "{:.1%}",
-        ("validation_images", "share"),
-        "standard_error",
-    ),
-    Figure(
-        "bounds",
-        "negative_iwae_bound",
-        "IWAE bound of the NLL, nats",
-        error="negative_iwae_bound_standard_error",
-    ),
-    Figure(
-        "bounds",
-        "negative_elbo",
-        "negative ELBO, nats",
-        error="negative_elbo_standard_error",
-    ),
-    Figure("likelihood", "nll", "NLL, nats", error="log_partition_standard_error"),
-    Figure("likelihood", "train_nll", "NLL of training images, nats"),
-]
 
 # Tables -------------------------------------------------------------------------------
 
@@ -217,34 +85,6 @@ def reference_of(module):
         r"([^\n,]+), [^.]*?(\d{4})\.\s+(https?://\S+)", module.__doc__
     )
     return f"[{authors.strip()}, {year}]({url})"
-
-
-def make_figures_table(config):
-    """Returns the figures of each preset that has results, and how they were made."""
-    results = {
-        name: result
-        for name, result in load_results(config.results, PUBLISHED).items()
-        if "translation" not in result["metrics"]
-    }
-    rows = [
-        [
-            f"[`{name}`](training/results/{name}.json)",
-            figure.title,
-            format_figure(result["metrics"], figure),
-            format_compared(result["metrics"], figure),
-            format_real(result["metrics"], figure),
-        ]
-        for name, result in results.items()
-        for figure in FIGURES
-        if figure.key in result["metrics"].get(figure.metric, {})
-    ]
-    header = ["Preset", "Figure", "Value", "Before float16", "Real images"]
-    # A column without any value is left out.
-    kept = [i for i in range(len(header)) if i < 3 or any(row[i] for row in rows)]
-    table = format_table(
-        [header[i] for i in kept], [[r[i] for i in kept] for r in rows]
-    )
-    return table + format_protocols(results) + format_training(results)
 
 
 def make_translation_table(config):
@@ -400,7 +240,8 @@ SETTINGS = {
 }
 TABLES = {
     "models": make_models_table,
-    "figures": make_figures_table,
+    "samples": figure_tables.make_samples_table,
+    "figures": figure_tables.make_figures_table,
     "translation": make_translation_table,
     "speed": make_speed_table,
     "variants": make_variants_table,
@@ -412,78 +253,12 @@ TABLES = {
 READMES = [ROOT / "README.md", ROOT / "training/claims/README.md"]
 
 
-def load_results(folder, names):
-    """Returns those results that there are, in the order of the names."""
-    paths = {name: pathlib.Path(folder) / f"{name}.json" for name in names}
-    return {
-        name: json.loads(path.read_text("utf-8"))
-        for name, path in paths.items()
-        if path.is_file()
-    }
-
-
-def format_protocols(results, shown=None):
-    """Returns a list of how the figures were made, each protocol once.
-
-    Args:
-        results: Dict of names to results.
-        shown: Names of metrics; by default all.
-    """
-    users = {}
-    for name, result in results.items():
-        for metric, protocol in result["protocol"].items():
-            if shown and metric not in shown:
-                continue
-            users.setdefault((metric, protocol), []).append(f"`{name}`")
-    lines = [
-        f"- {metric} ({', '.join(names)}): {protocol}\n"
-        for (metric, protocol), names in users.items()
-    ]
-    return "".join(["\n", *lines] if lines else [])
-
-
 def format_ratio(ratio):
     """Returns a median with its interval; nothing for `None`."""
     if ratio is None:
         return ""
     low, high = ratio["interval"]
     return f"{ratio['median']:.2f} ({low:.2f}–{high:.2f})"
-
-
-def format_training(results):
-    """Returns a list of the commands that trained the presets."""
-    lines = [
-        f"- `{name}`: `{result['training']}`\n"
-        for name, result in results.items()
-        if "training" in result
-    ]
-    return "".join(["\nTrained by:\n\n", *lines] if lines else [])
-
-
-def format_figure(metrics, figure):
-    """Returns the value of a figure, with its standard error if there is one."""
-    values = metrics[figure.metric]
-    text = format_number(values[figure.key], figure.form)
-    if figure.error in values:
-        text += f" ± {format_number(values[figure.error], figure.form)}"
-    return text
-
-
-def format_compared(metrics, figure):
-    """Returns the value before the weights were stored in float16, or nothing."""
-    compared = metrics.get("compared", {})
-    found = figure.key in compared.get(figure.metric, {})
-    return format_figure(compared, figure) if found else ""
-
-
-def format_real(metrics, figure):
-    """Returns the same figure of real images, or nothing."""
-    if not figure.real:
-        return ""
-    value = metrics[figure.metric]
-    for key in figure.real:
-        value = value[key]
-    return format_number(value, figure.form)
 
 
 # README -------------------------------------------------------------------------------
