@@ -12,6 +12,7 @@ import pytest
 import repeated_runs
 import tricks
 from keras import ops
+from scipy import stats
 
 
 def test_theory_of_the_optimal_discriminator(monkeypatch):
@@ -138,7 +139,6 @@ def test_the_gain_of_a_trick_is_over_the_plain_gan_of_the_same_seed():
 
 
 def test_rank_correlation_is_spearmans():
-    stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(0)
     first = rng.normal(size=30)
     second = np.exp(first) + rng.normal(size=30)
