@@ -63,11 +63,19 @@ class SampleEvaluation(Evaluation):
     @property
     def drawn(self):
         """String, the number of samples and their seed."""
-        return f"{self.num_samples:,} samples (seed {self.config.seed})"
+        of_classes = getattr(self.model, "num_classes", None)
+        return f"{self.num_samples:,} samples (seed {self.config.seed}" + (
+            ", all classes equally often)" if of_classes else ")"
+        )
 
     @functools.cached_property
     def samples(self):
-        """Samples of the model in [0, 1], shape (num_samples, h, w, c)."""
+        """Samples of the model in [0, 1], shape (num_samples, h, w, c).
+
+        Those of a model that takes classes are of each in turn.
+        """
+        if getattr(self.model, "num_classes", None):
+            return self.class_samples
         return self.draw()
 
     @functools.cached_property
@@ -301,8 +309,8 @@ class SampleEvaluation(Evaluation):
         real = score(self.real.images, self.real.labels)
         return (
             f"MS-SSIM at {num_scales} scales of 100 random pairs within each class "
-            f"(seed {self.config.seed}), of {self.drawn}, all classes equally often; "
-            f"the less, the more diverse. real_images: the same of {self.num_real}.",
+            f"(seed {self.config.seed}), of {self.drawn}; the less, "
+            f"the more diverse. real_images: the same of {self.num_real}.",
             score(self.class_samples, self.classes) | {"real_images": real},
         )
 
@@ -316,8 +324,8 @@ class SampleEvaluation(Evaluation):
 
         real = score(self.real.images, self.real.labels)
         return (
-            f"The share of {self.drawn}, all classes equally often, in which the "
-            "digit classifier sees the class asked for; the standard error is "
+            f"The share of {self.drawn} in which the digit "
+            "classifier sees the class asked for; the standard error is "
             f"binomial. real_images: the same of {self.num_real} and their labels.",
             score(self.class_samples, self.classes) | {"real_images": real},
         )
