@@ -63,9 +63,10 @@ def build_discriminator(
 ):
     """Returns a model: images and latents to logits (batch, 1).
 
-    Two layers of 1,024 leaky ReLU units for both together (BiGAN, appendix C.1); with
-    `base_filters` the image goes through DCGAN's convolutions to 1,024 features first.
-    For points it is that of a GAN, of `units` maxout units.
+    Two layers of 1,024 leaky ReLU units for both together (BiGAN, appendix C.1). With
+    `base_filters` the image goes through DCGAN's convolutions first; these layers then
+    have 16 times as many units, 1,024 with 64 filters. For points it is that of a GAN,
+    of `units` maxout units.
     """
     examples, latents = keras.Input(image_shape), keras.Input((latent_dim,))
     x = layers.Flatten()(examples)
@@ -74,14 +75,15 @@ def build_discriminator(
         for _ in range(3):
             x = Maxout(units, 5, kernel_initializer=normal())(x)
     else:
+        units = 1024 if base_filters is None else 16 * base_filters
         if base_filters is not None:
             body = networks.convolutional_discriminator(
-                image_shape, base_filters, kernel_size, num_outputs=1024
+                image_shape, base_filters, kernel_size, num_outputs=units
             )
             x = layers.LeakyReLU(0.2)(body(examples))
         x = layers.Concatenate()([x, latents])
-        x = layers.LeakyReLU(0.2)(layers.Dense(1024, kernel_initializer=normal())(x))
-        x = layers.LeakyReLU(0.2)(_dense(1024, x))
+        x = layers.LeakyReLU(0.2)(layers.Dense(units, kernel_initializer=normal())(x))
+        x = layers.LeakyReLU(0.2)(_dense(units, x))
     logits = layers.Dense(1, kernel_initializer=normal(), dtype="float32")(x)
     return keras.Model([examples, latents], logits, name="discriminator")
 
@@ -101,7 +103,8 @@ class BiGAN(GAN):
     Args:
         image_shape: See `GAN`.
         latent_dim: Integer, the length of a latent vector (BiGAN on digits: 50).
-        latent_distribution: See `GAN`; uniform in BiGAN on digits, normal in ALI.
+        latent_distribution: See `GAN`; `None` is uniform, as in BiGAN on digits, or, if
+            `stochastic`, normal, as in ALI.
         base_filters: See `GAN`; `None` builds BiGAN's dense networks.
         kernel_size: See `GAN`.
         stochastic: Boolean, whether the encoder draws latents from a normal
@@ -132,7 +135,7 @@ class BiGAN(GAN):
         self,
         image_shape=(28, 28, 1),
         latent_dim=50,
-        latent_distribution="uniform",
+        latent_distribution=None,
         base_filters=None,
         kernel_size=5,
         stochastic=False,
@@ -147,7 +150,7 @@ class BiGAN(GAN):
         super().__init__(
             image_shape,
             latent_dim,
-            latent_distribution,
+            latent_distribution or ("normal" if stochastic else "uniform"),
             base_filters,
             kernel_size,
             generator=generator,
