@@ -35,6 +35,7 @@ faster with OMP_NUM_THREADS=1.
 """
 
 import dataclasses
+import json
 import math
 import pathlib
 import time
@@ -156,13 +157,23 @@ def main(config):
     training = presets.table().get(config.preset, {}).get("training", config.training)
     if training:
         result["training"] = training
-    if curves:
-        result["curves"] = result_files.tidy(curves)
-    print(result_files.as_text(result))
     # The published figures are those of the test images.
-    if config.out or (config.preset and config.split == "test"):
-        result_files.write(result, config.out or f"{config.preset}.json")
+    is_published = config.preset and config.split == "test"
+    path = config.out or (f"{config.preset}.json" if is_published else "")
+    curves = curves or (path and training and curves_of(path, training))
+    if curves:
+        result["curves"] = curves
+    print(result_files.as_text(result))
+    if path:
+        result_files.write(result, path)
     return result
+
+
+def curves_of(path, training):
+    """Returns the curves that a file holds of the same training, or `None`."""
+    path = result_files.place(path)
+    old = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return old.get("curves") if old.get("training") == training else None
 
 
 if __name__ == "__main__":

@@ -36,9 +36,14 @@ def make(config, script, seed, protocol, figures, seconds):
     }
 
 
+def place(path):
+    """Returns where a result is; a name without folders is in `training/results`."""
+    return FOLDER / path if pathlib.Path(path).name == str(path) else pathlib.Path(path)
+
+
 def write(result, path):
-    """Writes a result; a name without folders goes to `training/results`."""
-    path = FOLDER / path if pathlib.Path(path).name == str(path) else pathlib.Path(path)
+    """Writes a result, see `place`."""
+    path = place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(as_text(result), "utf-8")
     print(f"Wrote {path}")

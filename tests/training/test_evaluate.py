@@ -444,6 +444,19 @@ def test_curves_are_thinned_to_their_end(tmp_path):
     assert curves["learning_rate"] == [(epoch + 1, 0.5) for epoch in epochs]
 
 
+def test_curves_of_the_same_training_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "load_subject", lambda config: (None, "mnist"))
+    monkeypatch.setattr(evaluate, "evaluate", lambda *args: ({}, {}))
+    out = tmp_path / "dcgan_mnist.json"
+    config = evaluate.Config(preset="dcgan_mnist", out=str(out))
+    assert "curves" not in evaluate.main(config)
+    old = {"training": presets.table()["dcgan_mnist"]["training"], "curves": {"a": [1]}}
+    out.write_text(json.dumps(old), "utf-8")
+    assert evaluate.main(config)["curves"] == {"a": [1]}
+    out.write_text(json.dumps(old | {"training": "another"}), "utf-8")
+    assert "curves" not in evaluate.main(config)
+
+
 def test_check_finds_a_stale_readme_and_writes_nothing(paths):
     readme = pathlib.Path(paths["readme"])
     with pytest.raises(SystemExit, match="is stale"):
