@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras import datasets, models, presets
+from gen_keras import datasets, metrics, models, presets
 from gen_keras.models import DCGAN, VAE
 from gen_keras.models.base import GenerativeModel, Translator
 
@@ -28,11 +28,38 @@ def test_preset_loads_and_samples(name):
     model = model_of(name).from_preset(name)
     assert not model.compiled
     options = {"gibbs_steps": 20} if isinstance(model, models.RBM) else {}
+    if hasattr(model, "num_classes"):
+        options["classes"] = "random"
     samples = ops.convert_to_numpy(model.sample(8, seed=0, **options))
     low, high = model.value_range
     assert low <= samples.min() < samples.max() <= high
     # Eight samples are not one: the mean distance of pixels is far from zero.
     assert abs(samples[1:] - samples[:-1]).mean() > 0.02 * (high - low)
+
+
+def digits_of(images):
+    """Returns what the classifier sees in images in [-1, 1]."""
+    logits = metrics.extract_features(
+        metrics.load_classifier("mnist"), images / 2 + 0.5
+    )
+    return logits.argmax(axis=1)
+
+
+def test_the_digit_is_the_one_asked_for():
+    model = GenerativeModel.from_preset("acgan_mnist")
+    classes = np.arange(100) % 10
+    images = ops.convert_to_numpy(model.sample(100, seed=0, classes=classes))
+    assert np.mean(digits_of(images) == classes) > 0.95
+
+
+def test_categories_without_names_are_digits():
+    model = GenerativeModel.from_preset("infogan_mnist")
+    categories = np.arange(100) % 10
+    images = ops.convert_to_numpy(model.sample(100, seed=0, categories=categories))
+    digits = digits_of(images)
+    named = metrics.match_categories(categories, digits)
+    assert sorted(named) == list(range(10))
+    assert np.mean(named[categories] == digits) > 0.95
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)

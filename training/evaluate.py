@@ -29,7 +29,7 @@ were made. What is measured follows from model and data; `--metrics` chooses:
     kernel_distance   (of translators) between translated and real emoji
     vendor            for whose emoji a classifier takes the translated ones
 
-No other script reads the test images; to choose between models, measure them with
+No training script reads the test images; to choose between models, measure them with
 `--split validation`. Where other work shares the processor, annealing is several times
 faster with OMP_NUM_THREADS=1.
 """
