@@ -38,11 +38,12 @@ def test_wheel_works_from_an_empty_folder(tmp_path):
 
 def test_the_ten_lines_of_the_readme_run():
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (code,) = [block for block in blocks if "from_preset" in block]
+    code, tricks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     printed = []
     names = {"print": printed.append}
     exec(re.sub(r"num_samples=\d+", "num_samples=2", code), names)
+    exec(tricks, names)
+    assert names["alike"].shape == (8, 28, 28, 1)
     digits, bounds = map(ops.convert_to_numpy, (names["digits"], printed[0]))
     assert digits.shape == (16, 28, 28, 1)
     assert -1 <= digits.min() < -0.9 and 0.9 < digits.max() <= 1

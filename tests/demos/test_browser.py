@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gen_keras import presets
 from tests.demos.conftest import MARK, choose, see, source, wait_for_change
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -165,6 +166,6 @@ def test_about_shows_the_package_and_its_data(visit):
         page.get_by_role("heading", name=name, exact=True).wait_for()
     for words in ("Twemoji", "CC BY 4.0", "Noto Emoji", "CC BY-SA 3.0", MARK):
         assert page.get_by_text(words).count() > 0, words
-    assert page.locator(".card").count() == 8
+    assert page.locator(".card").count() == len(presets.table())
     page.get_by_role("link", name="Latent space").first.click()
     page.get_by_role("heading", name="Latent space").wait_for()
