@@ -1,9 +1,6 @@
 """Tables of modes and of the lectures' claims, for `make_tables.py`."""
 
-import json
-import pathlib
-
-from table_formats import format_number, format_table
+from table_formats import format_number, format_table, load_results
 
 # Of each claim: the heading of its rows, and key, title and form of its columns. A key
 # with a dot is a key in a dict.
@@ -73,7 +70,7 @@ def make_modes_table(config):
     rows, protocols = [], ""
     for mixture, published in PUBLISHED.items():
         name = f"modes_{mixture}"
-        result = load(config, name)
+        result = load_results(config.results, [name]).get(name)
         if not result:
             continue
         for model, title in MODES.items():
@@ -98,7 +95,8 @@ def make_modes_table(config):
 
 def make_claim_table(config, name):
     """Returns the figures of a claim, and how they were made."""
-    result = load(config, f"claim_{name}")
+    file = f"claim_{name}"
+    result = load_results(config.results, [file]).get(file)
     if not result:
         return "Not measured yet.\n"
     heading, columns = CLAIMS[name]
@@ -123,9 +121,3 @@ def with_error(values, key, form):
     if error is None:
         return text
     return f"{text} ± {format_number(error, form.replace('+', ''))}"
-
-
-def load(config, name):
-    """Returns a result, or `None` if it is not there."""
-    path = pathlib.Path(config.results) / f"{name}.json"
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None

@@ -13,7 +13,6 @@ measured, and how), `modes` (what `training/measure_modes.py` counted), `claim-N
 import dataclasses
 import functools
 import inspect
-import json
 import pathlib
 import re
 import sys
@@ -162,10 +161,9 @@ VARIANTS = {
 
 def make_speed_table(config):
     """Returns the ratios of training steps, and what else the benchmark measured."""
-    path = pathlib.Path(config.results) / "benchmark.json"
-    if not path.is_file():
+    metrics = load_benchmark(config)
+    if not metrics:
         return ""
-    metrics = json.loads(path.read_text("utf-8"))["metrics"]
     steps, epoch, app, start, translation = (metrics[part] for part in "abcde")
     names = list(epoch["settings"])
     steps = {name: value for name, value in steps.items() if isinstance(value, dict)}
@@ -211,10 +209,15 @@ def make_speed_table(config):
     )
 
 
+def load_benchmark(config):
+    """Returns the figures of the benchmark, none if it was not run."""
+    result = load_results(config.results, ["benchmark"])
+    return result["benchmark"]["metrics"] if result else {}
+
+
 def make_variants_table(config):
     """Returns the time of a step of each GAN over that of `GAN`, and its memory."""
-    path = pathlib.Path(config.results) / "benchmark.json"
-    metrics = json.loads(path.read_text("utf-8"))["metrics"] if path.is_file() else {}
+    metrics = load_benchmark(config)
     if "f" not in metrics:
         return ""
     ((setting, result),) = metrics["f"]["variants"].items()

@@ -68,16 +68,15 @@ def train(name, seed, config):
     data = datasets.load("mnist", "train", value_range=model.value_range).images
     order = np.random.default_rng(seed)
     start = time.time()
-    for block in range(0, config.steps, 500):
-        count = min(500, config.steps - block)
-        rows = order.integers(len(data), size=count * BATCH_SIZE)
-        model.fit(data[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    for _ in repeated_runs.train_in_blocks(
+        model, data, config.steps, BATCH_SIZE, order
+    ):
+        pass
     return model, time.time() - start
 
 
 def run(name, seed, config):
     """Returns the distances of one model, or of training images."""
-    start = time.time()
     figures = {}
     if name == FLOOR:
         features = features_of("train")
@@ -94,10 +93,8 @@ def run(name, seed, config):
     return {
         "frechet_distance": metrics.frechet_distance(real, features),
         "kernel_distance": kernel.distance,
-        "precision": metrics.precision_recall(real, features).precision,
-        "recall": metrics.precision_recall(real, features).recall,
+        **metrics.precision_recall(real, features)._asdict(),
         **figures,
-        "wall_seconds": time.time() - start,
     }
 
 
@@ -105,7 +102,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     return repeated_runs.run_all(
         config,
-        lambda name, seed: run(name, seed, config),
+        run,
         VARIANTS,
         "measure_distances.py",
         f"MNIST: {NUM_IMAGES:,} samples, and in their place as many training images, "

@@ -15,7 +15,6 @@ that down, and the learning rate falls to 0 over the second half.
 import dataclasses
 import json
 import pathlib
-import time
 
 import keras
 import numpy as np
@@ -109,21 +108,17 @@ def find_mixture(name):
 def run(name, mixture, seed, config):
     """Trains one model and returns its figures and some of its samples."""
     keras.utils.set_random_seed(seed)
-    start = time.time()
     model = make_model(name, config, seed)
     batch_size = BATCH_SIZE * getattr(model, "pack_size", 1)
     points = mixture.sample(100_000, seed)
     order = np.random.default_rng(seed)
-    for block in range(0, config.steps, 1000):
-        count = min(1000, config.steps - block) * batch_size
-        rows = order.integers(len(points), size=count)
-        model.fit(points[rows], batch_size=batch_size, shuffle=False, verbose=0)
+    for _ in repeated_runs.train_in_blocks(
+        model, points, config.steps, batch_size, order, block=1000
+    ):
+        pass
     samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
     modes = metrics.mixture_modes(samples, mixture.means, mixture.standard_deviation)
-    return modes._asdict() | {
-        "wall_seconds": time.time() - start,
-        "samples": samples[:500].round(3),
-    }
+    return modes._asdict() | {"samples": samples[:500].round(3)}
 
 
 def collect(name, runs, config):

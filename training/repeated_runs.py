@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import pathlib
+import time
 
 import numpy as np
 import result_files
+from evaluation import standard_error
 from script_helpers import flag, one_line_errors, print_devices
 
 
@@ -24,8 +26,7 @@ def run_all(config, run, variants, script, protocol, collect=None):
 
     Args:
         config: `Config`.
-        run: Function (variant, seed) that returns a dict of figures, with their
-            `wall_seconds`.
+        run: Function (variant, seed, config) that returns a dict of figures.
         variants: Iterable of all names.
         script: String, the script below `training/`; its name is the result's.
         protocol: String, how it was done.
@@ -41,7 +42,12 @@ def run_all(config, run, variants, script, protocol, collect=None):
                 f"--variants knows {', '.join(variants)}. "
                 f"Received: {', '.join(unknown)}"
             )
-        results = repeat(run, names, config.seeds, config.log_dir)
+        results = repeat(
+            lambda name, seed: run(name, seed, config),
+            names,
+            config.seeds,
+            config.log_dir,
+        )
         result = result_files.make(
             config,
             script,
@@ -58,6 +64,8 @@ def run_all(config, run, variants, script, protocol, collect=None):
 
 def repeat(function, names, seeds, log_dir):
     """Runs what is not there yet, and returns all results: name to a list over seeds.
+
+    Each result has its `wall_seconds`, too.
 
     Each result goes to `log_dir/NAME_SEED.json`; an experiment that was stopped goes on
     where it was. Another setting wants another folder.
@@ -76,13 +84,36 @@ def repeat(function, names, seeds, log_dir):
         for seed in seeds:
             path = folder / f"{name}_{seed}.json"
             if not path.is_file():
-                result = result_files.tidy(function(name, seed))
+                start = time.time()
+                result = function(name, seed)
+                result = result_files.tidy(
+                    result | {"wall_seconds": time.time() - start}
+                )
                 part = path.with_suffix(".part")
                 part.write_text(json.dumps(result), "utf-8")
                 part.replace(path)
             results[name].append(json.loads(path.read_text("utf-8")))
             print(path.stem, shorten(results[name][-1]), flush=True)
     return results
+
+
+def train_in_blocks(model, data, num_steps, batch_size, rng, block=500):
+    """Trains on random examples, and yields the history of each block of steps.
+
+    Args:
+        model: Compiled `keras.Model`.
+        data: Array (num_examples, ...).
+        num_steps: Integer.
+        batch_size: Integer.
+        rng: `numpy.random.Generator`, which draws the examples, with replacement.
+        block: Integer, the steps between two yields.
+    """
+    for start in range(0, num_steps, block):
+        count = min(block, num_steps - start) * batch_size
+        rows = rng.integers(len(data), size=count)
+        yield model.fit(
+            data[rows], batch_size=batch_size, shuffle=False, verbose=0
+        ).history
 
 
 def summarize(results, keys=None):
@@ -99,7 +130,7 @@ def summarize(results, keys=None):
         values = [result[key] for result in results if result[key] is not None]
         figures[key] = np.mean(values) if values else None
         figures[f"{key}_standard_error"] = (
-            np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+            standard_error(np.array(values)) if len(values) > 1 else None
         )
     return figures
 

@@ -17,7 +17,6 @@ References:
 import find_training  # noqa: F401, I001
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
@@ -106,7 +105,6 @@ def training_sets(name, config, seed):
 
 def run(name, seed, config):
     """Trains a classifier; returns its test error."""
-    start = time.time()
     keras.utils.set_random_seed(seed)
     sets = training_sets(name, config, seed)
     rng = np.random.default_rng(seed)
@@ -132,7 +130,6 @@ def run(name, seed, config):
     guesses = metrics.extract_features(model, test.images).argmax(axis=1)
     return {
         "test_error": np.mean(guesses != test.labels),
-        "wall_seconds": time.time() - start,
     }
 
 
@@ -140,7 +137,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     return repeated_runs.run_all(
         config,
-        lambda name, seed: run(name, seed, config),
+        run,
         VARIANTS,
         "claims/generated_data.py",
         f"The digit classifier's network, {config.steps:,} batches of {BATCH_SIZE} "

@@ -15,7 +15,6 @@ References:
 import find_training  # noqa: F401, I001
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
@@ -69,7 +68,6 @@ def make_model(name, config, seed):
 
 def run(name, seed, config):
     """Trains a variant; returns its curves and their correlation."""
-    start = time.time()
     model = make_model(name, config, seed)
     images = datasets.load("mnist", "train", value_range=model.value_range).images
     real = datasets.load("mnist", "validation").take(config.num_samples).images
@@ -77,11 +75,9 @@ def run(name, seed, config):
     order = np.random.default_rng(seed)
     block = config.steps // config.checkpoints
     estimates, distances = [], []
-    for _ in range(config.checkpoints):
-        rows = order.integers(len(images), size=block * BATCH_SIZE)
-        logs = model.fit(
-            images[rows], batch_size=BATCH_SIZE, shuffle=False, verbose=0
-        ).history
+    for logs in repeated_runs.train_in_blocks(
+        model, images, config.checkpoints * block, BATCH_SIZE, order, block
+    ):
         # The Wasserstein distance of a critic; of a discriminator, minus its loss,
         # which is a bound on twice the Jensen-Shannon divergence less log 4.
         if "distance" in logs:
@@ -96,7 +92,6 @@ def run(name, seed, config):
         "estimates": estimates,
         "distances": distances,
         "generator_steps": int(model.generator_optimizer.iterations),
-        "wall_seconds": time.time() - start,
     }
 
 
@@ -110,7 +105,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     return repeated_runs.run_all(
         config,
-        lambda name, seed: run(name, seed, config),
+        run,
         VARIANTS,
         "claims/indicator.py",
         f"MNIST, DCGAN's networks with {config.base_filters} filters at half the size "

@@ -15,7 +15,6 @@ References:
 import find_training  # noqa: F401, I001
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
@@ -62,15 +61,15 @@ def make_model(augmented, config, seed):
 
 def run(name, seed, config):
     """Trains on a part of the digits; returns the figures of the samples."""
-    start = time.time()
     count, augmented = VARIANTS[name]
     model = make_model(augmented, config, seed)
     all_images = datasets.load("mnist", "train").images
     rng = np.random.default_rng(seed)
     images = all_images[rng.permutation(len(all_images))[: count or len(all_images)]]
-    for _ in range(0, config.steps, 500):
-        rows = rng.integers(len(images), size=500 * BATCH_SIZE)
-        model.fit(2 * images[rows] - 1, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    for _ in repeated_runs.train_in_blocks(
+        model, 2 * images - 1, config.steps, BATCH_SIZE, rng
+    ):
+        pass
     samples = metrics.draw_samples(model, config.num_samples, seed)
     samples = metrics.to_unit_range(samples, model.value_range)
     unseen = datasets.load("mnist", "test").images
@@ -86,7 +85,6 @@ def run(name, seed, config):
                 for x in (unseen[: config.num_samples], samples)
             ]
         ),
-        "wall_seconds": time.time() - start,
     }
 
 
@@ -94,7 +92,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     return repeated_runs.run_all(
         config,
-        lambda name, seed: run(name, seed, config),
+        run,
         VARIANTS,
         "claims/memorization.py",
         "DCGAN, MNIST, as many random training images as the key says; "

@@ -18,7 +18,6 @@ References:
 import find_training  # noqa: F401, I001
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
@@ -198,16 +197,15 @@ def make_model(name, seed):
 
 def run(name, seed, config):
     """Trains a variant; returns the means of its counts over the second half."""
-    start = time.time()
     model = make_model(name, seed)
     mixture = datasets.mixtures.ring(8, standard_deviation=0.02)
     points = mixture.sample(100_000, seed)
     order = np.random.default_rng(seed)
     batch_size = BATCH_SIZE * getattr(model, "pack_size", 1)
     counts = []
-    for _ in range(0, config.steps, BLOCK):
-        rows = order.integers(len(points), size=BLOCK * batch_size)
-        model.fit(points[rows], batch_size=batch_size, shuffle=False, verbose=0)
+    for _ in repeated_runs.train_in_blocks(
+        model, points, config.steps, batch_size, order, BLOCK
+    ):
         samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
         counts.append(
             metrics.mixture_modes(samples, mixture.means, mixture.standard_deviation)
@@ -219,7 +217,6 @@ def run(name, seed, config):
             [count.high_quality_share for count in second_half]
         ),
         "modes_over_training": [count.modes for count in counts],
-        "wall_seconds": time.time() - start,
     }
 
 
@@ -240,7 +237,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     return repeated_runs.run_all(
         config,
-        lambda name, seed: run(name, seed, config),
+        run,
         VARIANTS,
         "claims/tricks.py",
         "A ring of 8 Gaussians of deviation 0.02 on the unit circle; two hidden layers "
