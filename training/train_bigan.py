@@ -23,13 +23,18 @@ class Config(gan_helpers.Config):
     batch_size: int = flag(128, "images a step")
     log_dir: str = flag("runs/bigan", "folder for checkpoints, TensorBoard, the model")
     base_filters: int = flag(0, "filters at half the image size; 0: dense networks")
+    units: int = flag(0, "units of dense layers; 0: the paper's")
     stochastic: bool = flag(False, "the encoder draws latents (ALI)")
 
 
 def main(config):
     """Builds, compiles and fits the model; returns it for tests."""
     return gan_helpers.train(
-        config, BiGAN, show=show_reconstructions, stochastic=config.stochastic
+        config,
+        BiGAN,
+        show=show_reconstructions,
+        units=config.units or None,
+        stochastic=config.stochastic,
     )
 
 

@@ -21,76 +21,92 @@ from gen_keras import backend
 from gen_keras.layers import Maxout
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.gan import GAN
-from gen_keras.models.gans.networks import batch_normalization, normal
+from gen_keras.models.gans.networks import normal
 
 # Networks ---------------------------------------------------------------------------
 
+# The dense ones are those of the authors' release for digits, github.com/jeffdonahue/
+# bigan, net.py, which appendix C.1 sketches. Codes in the range of uniform latents are
+# also from there (dist.py): others run away, and the discriminator wins.
 
-def build_generator(image_shape, latent_dim):
-    """Returns two layers of 1,024 ReLU units (BiGAN, appendix C.1)."""
-    inputs = keras.Input((latent_dim,))
-    x = layers.ReLU()(_dense(1024, inputs))
-    x = layers.ReLU()(_dense(1024, x))
-    x = layers.Dense(math.prod(image_shape), kernel_initializer=normal())(x)
+
+def build_generator(image_shape, latent_dim, units=1024):
+    """Returns two layers of ReLU units, the second of which sees the latents again."""
+    latents = keras.Input((latent_dim,))
+    x = layers.ReLU()(_normalized_dense(units, latents))
+    x = layers.Concatenate()([x, latents])
+    x = layers.ReLU()(_normalized_dense(units, x))
+    x = _dense(math.prod(image_shape), x)
     images = layers.Activation("tanh", dtype="float32")(layers.Reshape(image_shape)(x))
-    return keras.Model(inputs, images, name="generator")
+    return keras.Model(latents, images, name="generator")
 
 
 def build_encoder(
-    image_shape, num_outputs, base_filters=None, kernel_size=5, units=None
+    image_shape,
+    num_outputs,
+    base_filters=None,
+    kernel_size=5,
+    units=None,
+    bounded=False,
 ):
     """Returns a model: (batch, *image_shape) to (batch, num_outputs).
 
-    Two layers of 1,024 leaky ReLU units (BiGAN, appendix C.1), of `units` if given, or
-    DCGAN's discriminator with other outputs; for points, two layers of 400.
+    Two layers of leaky ReLU units, or DCGAN's discriminator with other outputs. If
+    `bounded`, the outputs are in [-1, 1], where uniform latents are.
     """
     if base_filters is not None and len(image_shape) == 3:
         body = networks.convolutional_discriminator(
             image_shape, base_filters, kernel_size, num_outputs=num_outputs
         )
-        return keras.Model(body.inputs[0], body.outputs[0], name="encoder")
-    units = units or (1024 if len(image_shape) == 3 else 400)
-    inputs = keras.Input(image_shape)
-    x = layers.Flatten()(inputs)
-    for _ in range(2):
-        x = layers.LeakyReLU(0.2)(_dense(units, x))
-    outputs = layers.Dense(num_outputs, kernel_initializer=normal(), dtype="float32")(x)
+        inputs, outputs = body.inputs[0], body.outputs[0]
+    else:
+        units = units or (1024 if len(image_shape) == 3 else 400)
+        inputs = keras.Input(image_shape)
+        x = layers.LeakyReLU(0.2)(_dense(units, layers.Flatten()(inputs)))
+        x = layers.LeakyReLU(0.2)(_normalized_dense(units, x))
+        outputs = _dense(num_outputs, x, dtype="float32")
+    if bounded:
+        outputs = layers.Activation("tanh", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name="encoder")
 
 
 def build_discriminator(
-    image_shape, latent_dim, base_filters=None, kernel_size=5, units=200
+    image_shape, latent_dim, base_filters=None, kernel_size=5, units=None
 ):
     """Returns a model: images and latents to logits (batch, 1).
 
-    Two layers of 1,024 leaky ReLU units for both together (BiGAN, appendix C.1). With
-    `base_filters` the image goes through DCGAN's convolutions first; these layers then
-    have 16 times as many units, 1,024 with 64 filters. For points it is that of a GAN,
-    of `units` maxout units.
+    Two layers of leaky ReLU units, the second of which sees the latents. With
+    `base_filters` DCGAN's convolutions stand before the first; the layers then have 16
+    times as many units. For points it is that of a GAN.
     """
     examples, latents = keras.Input(image_shape), keras.Input((latent_dim,))
-    x = layers.Flatten()(examples)
     if len(image_shape) == 1:
-        x = layers.Concatenate()([x, latents])
+        x = layers.Concatenate()([examples, latents])
         for _ in range(3):
-            x = Maxout(units, 5, kernel_initializer=normal())(x)
+            x = Maxout(units or 200, 5, kernel_initializer=normal())(x)
     else:
-        units = 1024 if base_filters is None else 16 * base_filters
-        if base_filters is not None:
-            body = networks.convolutional_discriminator(
+        if base_filters is None:
+            units = units or 1024
+            x = _dense(units, layers.Flatten()(examples))
+        else:
+            units = units or 16 * base_filters
+            x = networks.convolutional_discriminator(
                 image_shape, base_filters, kernel_size, num_outputs=units
-            )
-            x = layers.LeakyReLU(0.2)(body(examples))
-        x = layers.Concatenate()([x, latents])
-        x = layers.LeakyReLU(0.2)(layers.Dense(units, kernel_initializer=normal())(x))
-        x = layers.LeakyReLU(0.2)(_dense(units, x))
-    logits = layers.Dense(1, kernel_initializer=normal(), dtype="float32")(x)
+            )(examples)
+        x = layers.Concatenate()([layers.LeakyReLU(0.2)(x), latents])
+        x = layers.LeakyReLU(0.2)(_normalized_dense(units, x))
+    logits = _dense(1, x, dtype="float32")
     return keras.Model([examples, latents], logits, name="discriminator")
 
 
-def _dense(units, x):
-    x = layers.Dense(units, use_bias=False, kernel_initializer=normal())(x)
-    return batch_normalization(x)
+def _dense(units, x, **options):
+    return layers.Dense(units, kernel_initializer=normal(), **options)(x)
+
+
+def _normalized_dense(units, x):
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, center=False, scale=False
+    )(_dense(units, x, use_bias=False))
 
 
 # Model ------------------------------------------------------------------------------
@@ -107,6 +123,8 @@ class BiGAN(GAN):
             `stochastic`, normal, as in ALI.
         base_filters: See `GAN`; `None` builds BiGAN's dense networks.
         kernel_size: See `GAN`.
+        units: Integer, the units of dense layers; `None`: 1,024, or 16 times
+            `base_filters`; for points those of a GAN, 400 and 200.
         stochastic: Boolean, whether the encoder draws latents from a normal
             distribution (ALI) or gives one (BiGAN).
         tricks: See `GAN`.
@@ -138,6 +156,7 @@ class BiGAN(GAN):
         latent_distribution=None,
         base_filters=None,
         kernel_size=5,
+        units=None,
         stochastic=False,
         tricks=(),
         generator=None,
@@ -145,22 +164,31 @@ class BiGAN(GAN):
         discriminator=None,
         **options,
     ):
+        distribution = latent_distribution or ("normal" if stochastic else "uniform")
         if generator is None and base_filters is None and len(image_shape) == 3:
-            generator = build_generator(image_shape, latent_dim)
+            generator = build_generator(image_shape, latent_dim, units or 1024)
         super().__init__(
             image_shape,
             latent_dim,
-            latent_distribution or ("normal" if stochastic else "uniform"),
+            distribution,
             base_filters,
             kernel_size,
             generator=generator,
             discriminator=discriminator
-            or build_discriminator(image_shape, latent_dim, base_filters, kernel_size),
+            or build_discriminator(
+                image_shape, latent_dim, base_filters, kernel_size, units
+            ),
             **options,
         )
+        self.units = units
         self.stochastic = stochastic
         self.encoder = encoder or build_encoder(
-            image_shape, latent_dim * (1 + stochastic), base_filters, kernel_size
+            image_shape,
+            latent_dim * (1 + stochastic),
+            base_filters,
+            kernel_size,
+            units,
+            bounded=distribution == "uniform" and not stochastic,
         )
         self.attach_tricks(tricks)
 
@@ -172,6 +200,20 @@ class BiGAN(GAN):
         """
         with backend.no_gradients():
             return self.encoder(images, training=False)[:, : self.latent_dim]
+
+    def extract_features(self, images):
+        """Returns the inputs of the encoder's last layer of weights (batch, features).
+
+        They know more of an image than its latents (BiGAN, table 1).
+
+        Args:
+            images: Array (batch, *image_shape) in `value_range`.
+        """
+        last = [layer for layer in self.encoder.layers if layer.trainable_weights][-1]
+        with backend.no_gradients():
+            return keras.Model(self.encoder.inputs[0], last.input)(
+                images, training=False
+            )
 
     def reconstruct(self, images):
         """Returns the images (batch, *image_shape) that the latents are decoded to."""

@@ -193,7 +193,34 @@ def test_dense_networks_are_the_papers():
         )
     }
     assert kernels == {
-        "generator": [(50, 1024), (1024, 1024), (1024, 784)],
+        "generator": [(50, 1024), (1074, 1024), (1024, 784)],
         "encoder": [(784, 1024), (1024, 1024), (1024, 50)],
-        "discriminator": [(834, 1024), (1024, 1024), (1024, 1)],
+        "discriminator": [(784, 1024), (1074, 1024), (1024, 1)],
     }
+
+
+def test_codes_are_where_the_latents_are():
+    # Released code, dist.py: uniform latents and their codes have the same range.
+    for base_filters in (None, 2):
+        shape = (8, 8, 1) if base_filters is None else (16, 16, 1)
+        model = bigan.BiGAN(shape, latent_dim=3, base_filters=base_filters, units=8)
+        images = 1000 * np.random.default_rng(0).normal(size=(32, *shape))
+        assert 0.5 < np.abs(as_arrays(model.encode(images))).max() <= 1
+    # Normal latents have no bounds, nor have means and deviations.
+    for options in ({"latent_distribution": "normal"}, {"stochastic": True}):
+        model = bigan.BiGAN(shape, latent_dim=3, units=8, **options)
+        assert np.abs(as_arrays(model.encode(images))).max() > 1
+
+
+def test_features_are_what_the_last_layer_sees():
+    for base_filters, size in ((None, 8), (2, 4 * 4 * 4)):
+        model = bigan.BiGAN((16, 16, 1), 3, base_filters=base_filters, units=8)
+        images = np.random.default_rng(0).uniform(-1, 1, (5, 16, 16, 1))
+        features = as_arrays(model.extract_features(images))
+        assert features.shape == (5, size)
+        kernel, bias = model.encoder.get_weights()[-2:]
+        np.testing.assert_allclose(
+            np.tanh(features @ kernel + bias),
+            as_arrays(model.encode(images)),
+            atol=1e-5,
+        )
