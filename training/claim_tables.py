@@ -1,4 +1,4 @@
-"""Tables of modes and of the lectures' claims, for `make_tables.py`."""
+"""Tables of modes, distances and the lectures' claims, for `make_tables.py`."""
 
 from table_formats import format_number, format_table, load_results
 
@@ -42,12 +42,30 @@ CLAIMS = {
     ),
     "generated_data": ("Trained on", (("test_error", "test error", "{:.2%}"),)),
 }
+DISTANCES = (
+    ("frechet_distance", "Fréchet", "{:.2f}"),
+    ("kernel_distance", "kernel", "{:.3f}"),
+    ("precision", "precision", "{:.2f}"),
+    ("recall", "recall", "{:.2f}"),
+    ("density", "density", "{:.2f}"),
+    ("coverage", "coverage", "{:.2f}"),
+    ("parameters", "parameters", "{:,.0f}"),
+    ("training_seconds", "training, s", "{:,.0f}"),
+)
 MODES = {
     "gan": "GAN",
     "unrolled_gan": "Unrolled GAN",
     "bigan": "BiGAN (ALI)",
     "wgan_gp": "WGAN-GP",
     "pacgan": "PacGAN",
+}
+TITLES = MODES | {
+    "dcgan": "DCGAN",
+    "lsgan": "LSGAN",
+    "wgan": "WGAN",
+    "infogan": "InfoGAN",
+    "bigan": "BiGAN",
+    "vae": "VAE",
 }
 # Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.
 PUBLISHED = {
@@ -95,17 +113,31 @@ def make_modes_table(config):
 
 def make_claim_table(config, name):
     """Returns the figures of a claim, and how they were made."""
-    file = f"claim_{name}"
+    table = make_runs_table(config, f"claim_{name}", *CLAIMS[name], "../results")
+    return table or "Not measured yet.\n"
+
+
+def make_distances_table(config):
+    """Returns the distances of samples of each model, and how they were made."""
+    return make_runs_table(
+        config, "distances_mnist", "Model", DISTANCES, "training/results"
+    )
+
+
+def make_runs_table(config, file, heading, columns, folder):
+    """Returns a row for each variant of repeated runs; nothing without a result."""
     result = load_results(config.results, [file]).get(file)
     if not result:
-        return "Not measured yet.\n"
-    heading, columns = CLAIMS[name]
+        return ""
     rows = [
-        [row.replace("_", " "), *(with_error(values, key, f) for key, _, f in columns)]
+        [
+            TITLES.get(row, row.replace("_", " ")),
+            *(with_error(values, key, form) for key, _, form in columns),
+        ]
         for row, values in result["metrics"].items()
     ]
     table = format_table([heading, *(title for _, title, _ in columns)], rows)
-    link = f"[Figures](../results/claim_{name}.json)"
+    link = f"[Figures]({folder}/{file}.json)"
     return f"{table}\n{link}, by `{result['command']}`. {result['protocol']}\n"
 
 

@@ -21,7 +21,7 @@ were made. What is measured follows from model and data; `--metrics` chooses:
     class_diversity   likeness of samples of one class, of models that take classes
     class_consistency do samples show the class asked for? digits
     categories        does InfoGAN's category tell the class of an image?
-    encoder           classes by nearest neighbours of latents, reconstructions (BiGAN)
+    encoder           classes by nearest neighbours of features, reconstructions (BiGAN)
     bounds            ELBO and IWAE bound of the log likelihood
     likelihood        log likelihood of an RBM, by annealed importance sampling
     translation       error and retrieval of the true targets, beside baselines

@@ -105,14 +105,20 @@ FIGURES = [
     Figure(
         "encoder",
         "neighbor_error",
-        "error of the nearest neighbour among latents",
+        "error of the nearest neighbour by the encoder's features",
         "{:.1%}",
         error="standard_error",
     ),
     Figure(
         "encoder",
+        "neighbor_error_of_latents",
+        "error of the nearest neighbour by latents",
+        "{:.1%}",
+    ),
+    Figure(
+        "encoder",
         "neighbor_error_of_pixels",
-        "error of the nearest neighbour among pixels",
+        "error of the nearest neighbour by pixels",
         "{:.1%}",
     ),
     Figure(

@@ -363,12 +363,12 @@ class SampleEvaluation(Evaluation):
         )
 
     def measure_encoder(self):
-        """Returns the error of nearest neighbours among latents, beside pixels."""
+        """Returns errors of nearest neighbours: among features, latents and pixels."""
         train, real = self.train, self.real
 
-        def encode(images):
-            return self.map_batches(
-                lambda batch: self.model.encode(self.as_inputs(batch)), images
+        def by_network(function):
+            return lambda images: self.map_batches(
+                lambda batch: function(self.as_inputs(batch)), images
             )
 
         def rebuild(batch):
@@ -382,18 +382,20 @@ class SampleEvaluation(Evaluation):
                 make(real.images), real.labels, make(train.images), train.labels
             )
 
-        error, in_pixels = classify(encode), classify(lambda images: images)
+        error = classify(by_network(self.model.extract_features))
         differences = np.square(self.map_batches(rebuild, real.images) - real.images)
         return (
             f"{self.num_real}, each classified as the nearest of {len(train):,} "
-            "training images, by the Euclidean distance of latents (neighbor_error) or "
-            "of pixels (neighbor_error_of_pixels); the standard error is binomial. "
+            "training images, by the Euclidean distance of the inputs of the encoder's "
+            "last layer (neighbor_error), of latents (neighbor_error_of_latents) or of "
+            "pixels (neighbor_error_of_pixels); the standard error is binomial. "
             "reconstruction_error: the mean square of the difference of pixels in "
             "[0, 1].",
             {
                 "neighbor_error": error,
                 "standard_error": np.sqrt(error * (1 - error) / len(real)),
-                "neighbor_error_of_pixels": in_pixels,
+                "neighbor_error_of_latents": classify(by_network(self.model.encode)),
+                "neighbor_error_of_pixels": classify(lambda images: images),
                 "reconstruction_error": differences.mean(),
             },
         )

@@ -2,6 +2,7 @@
 
 import inspect
 
+import make_tables
 import measure_distances
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_model_is_measured_beside_the_floor(tmp_path, monkeypatch):
         steps=2,
         base_filters=2,
         log_dir=str(tmp_path / "runs"),
-        out=str(tmp_path / "distances.json"),
+        out=str(tmp_path / "distances_mnist.json"),
     )
     measure_distances.features_of.cache_clear()
     result = measure_distances.main(config)
@@ -42,3 +43,9 @@ def test_a_model_is_measured_beside_the_floor(tmp_path, monkeypatch):
     assert figures["parameters"] > 0 and "parameters" not in floor
     assert floor["precision"] == pytest.approx(floor["recall"], abs=0.2)
     measure_distances.features_of.cache_clear()
+
+    table = make_tables.TABLES["distances"](make_tables.Config(results=str(tmp_path)))
+    _, _, lsgan, floor_row = table.splitlines()[:4]
+    assert lsgan.startswith(f"| LSGAN | {figures['frechet_distance']:.2f} |")
+    assert floor_row.startswith("| training images |")
+    assert "2 batches of 64" in table and "training/results/distances_mnist" in table
