@@ -21,12 +21,23 @@ def test_linear_decay_is_cyclegans():
         assert float(rate(epoch)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_linear_decay_survives_saving():
-    rate = schedules.LinearDecay(0.5, 10, 4)
+def test_exponential_decay_is_bigans():
+    # Released code: the same factor each epoch of the second half, 0.01 in all.
+    rate = schedules.ExponentialDecay(2e-4, constant_steps=200, decay_steps=200)
+    values = [float(rate(epoch)) for epoch in range(420)]
+    np.testing.assert_allclose(values[:201], 2e-4, rtol=1e-5)
+    ratios = np.divide(values[201:401], values[200:400])
+    np.testing.assert_allclose(ratios, 0.01 ** (1 / 200), rtol=1e-4)
+    np.testing.assert_allclose(values[400:], 2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [schedules.LinearDecay, schedules.ExponentialDecay])
+def test_decay_survives_saving(make):
+    rate = make(0.5, 10, 4)
     restored = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(rate)
     )
-    assert restored.get_config() == rate.get_config()
+    assert type(restored) is make and restored.get_config() == rate.get_config()
     optimizer = keras.optimizers.Adam(rate)
     restored = keras.optimizers.Adam.from_config(optimizer.get_config())
     assert float(restored.learning_rate) == 0.5

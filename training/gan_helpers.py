@@ -8,7 +8,7 @@ import numpy as np
 import script_helpers
 from script_helpers import flag, limit, load_images, make_model, setup
 
-from gen_keras import datasets, layers, metrics
+from gen_keras import datasets, layers, metrics, schedules
 from gen_keras.models.gans import networks, tricks
 
 # What --tricks knows; with the settings of their papers.
@@ -25,6 +25,12 @@ INPUT_LAYERS = {
     "augmentation": layers.DifferentiableAugmentation,
 }
 
+DECAYS = {
+    "none": lambda rate, *steps: rate,
+    "linear": schedules.LinearDecay,
+    "exponential": schedules.ExponentialDecay,
+}
+
 
 @dataclasses.dataclass
 class Config(script_helpers.Config):
@@ -35,6 +41,7 @@ class Config(script_helpers.Config):
     flip: bool = flag(False, "mirror half of the images")
     learning_rate: float = flag(0.0, "of both sides; 0: the paper's")
     discriminator_rate: float = flag(0.0, "of the discriminator; 0: as --learning-rate")
+    decay: str = flag("none", "of the rates, from half of the epochs on", DECAYS)
     discriminator_steps: int = flag(0, "for one of the generator; 0: the paper's")
     latent_dim: int = flag(0, "length of the noise; 0: the paper's")
     base_filters: int = flag(64, "filters at half the image size; 0: dense networks")
@@ -74,7 +81,7 @@ def train(config, model_class, show=None, with_classes=False, **arguments):
         }
         arguments |= tricks_of(config, model_class, arguments)
         model = make_model(config, model_class, **arguments)
-        compile_model(model, config)
+        compile_model(model, config, len(images))
         held_out = limit(load_images(config, model.value_range, "validation"), 1000)
     show = show or (lambda model, _: {"samples": lambda: draw(model, 64)})
     figures = measure(model, held_out)
@@ -90,8 +97,14 @@ def train(config, model_class, show=None, with_classes=False, **arguments):
     return model
 
 
-def compile_model(model, config):
-    """Sets the optimizers of the paper, with the rates of the flags if there are."""
+def compile_model(model, config, num_images):
+    """Sets the optimizers of the paper, with the rates of the flags if there are.
+
+    Args:
+        model: GAN.
+        config: `Config`.
+        num_images: Integer, the images of an epoch.
+    """
     optimizers = {
         side: model.default_optimizer(side) for side in ("generator", "discriminator")
     }
@@ -99,9 +112,12 @@ def compile_model(model, config):
         "generator": config.learning_rate,
         "discriminator": config.discriminator_rate or config.learning_rate,
     }
-    for side, rate in rates.items():
-        if rate:
-            optimizers[side].learning_rate = rate
+    steps = config.epochs * (num_images // config.batch_size)
+    updates = {"generator": steps // model.discriminator_steps, "discriminator": steps}
+    for side, optimizer in optimizers.items():
+        rate = rates[side] or float(optimizer.learning_rate)
+        half = updates[side] // 2
+        optimizer.learning_rate = DECAYS[config.decay](rate, half, max(half, 1))
     model.compile(optimizers["generator"], optimizers["discriminator"])
 
 

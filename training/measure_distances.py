@@ -47,7 +47,7 @@ VARIANTS = {
         (28, 28, 1), base_filters=filters
     ),
     "infogan": lambda filters: models.InfoGAN((28, 28, 1), base_filters=filters),
-    "bigan": lambda filters: models.BiGAN((28, 28, 1), base_filters=filters),
+    "bigan": lambda filters: models.BiGAN(),
     "vae": lambda filters: models.VAE((28, 28, 1)),
     FLOOR: None,
 }
@@ -111,7 +111,7 @@ def main(config):
         "or encoder (packs of two in PacGAN are made of them; the generators of WGAN "
         "and WGAN-GP move at every fifth); rates and moments of the papers; the last "
         f"weights. {config.base_filters} filters at half the image size, but the dense "
-        "networks of the papers in GAN and VAE.",
+        "networks of the papers in GAN, BiGAN and VAE.",
     )
 
 

@@ -19,9 +19,12 @@ from gen_keras.models import BiGAN
 class Config(gan_helpers.Config):
     """Hyperparameters, with the values of the paper where it gives one."""
 
-    epochs: int = flag(100, "epochs in total, those before --resume included")
+    epochs: int = flag(400, "epochs in total, those before --resume included")
     batch_size: int = flag(128, "images a step")
     log_dir: str = flag("runs/bigan", "folder for checkpoints, TensorBoard, the model")
+    decay: str = flag(
+        "exponential", "of the rates, from half of the epochs on", gan_helpers.DECAYS
+    )
     base_filters: int = flag(0, "filters at half the image size; 0: dense networks")
     units: int = flag(0, "units of dense layers; 0: the paper's")
     stochastic: bool = flag(False, "the encoder draws latents (ALI)")

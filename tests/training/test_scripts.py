@@ -258,6 +258,17 @@ def test_rates_and_tricks_of_gans(photos, tmp_path):
     model = run("gan", photos, tmp_path, **flags)
     assert float(model.generator_optimizer.learning_rate) == 0.5
     assert float(model.discriminator_optimizer.learning_rate) == 0.25
+    # Ten epochs of two batches; the generator of WGAN-GP moves less often.
+    for name, share in (("gan", 1), ("wgan_gp", 2)):
+        options = {"max_images": 20, "epochs": 10, "decay": "linear"}
+        model = run(name, photos, tmp_path, **options, **flags)
+        assert model.discriminator_steps == share
+        for optimizer, updates in (
+            (model.generator_optimizer, 20 // share),
+            (model.discriminator_optimizer, 20),
+        ):
+            schedule = optimizer.get_config()["learning_rate"]["config"]
+            assert schedule["constant_steps"] == schedule["decay_steps"] == updates // 2
     message = error_of("gan", photos, tmp_path, tricks="magic")
     assert "instance_noise" in message and "Received: magic" in message
     unlabelled = {"dataset": f"folder:{photos}/train"}
