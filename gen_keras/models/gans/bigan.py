@@ -6,10 +6,10 @@ is. It can be fooled only if the pairs are distributed alike, and then the encod
 inverts the generator, though nothing ever compares an image with its reconstruction.
 
 References:
-    Donahue et al., Adversarial Feature Learning, 2016.
-    https://arxiv.org/abs/1605.09782
     Dumoulin et al., Adversarially Learned Inference, 2016.
     https://arxiv.org/abs/1606.00704
+    Donahue et al., Adversarial Feature Learning, 2016.
+    https://arxiv.org/abs/1605.09782
 """
 
 import math
