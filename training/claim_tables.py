@@ -66,6 +66,7 @@ TITLES = MODES | {
     "infogan": "InfoGAN",
     "bigan": "BiGAN",
     "vae": "VAE",
+    "rbm": "RBM",
 }
 # Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.
 PUBLISHED = {

@@ -29,13 +29,13 @@ def make_preset(model, path):
 
     Args:
         model: `GenerativeModel`. Of a GAN with a moving average of its generator,
-            the average becomes the generator.
+            the average becomes the generator (and encoder).
         path: File name ending in ".keras".
     """
     config = model.get_config()
     if isinstance(model, GAN) and model.ema_momentum is not None:
-        average = model.average_generator.get_weights()
-        model.generator.set_weights(average)
+        for name in model.generator_names:
+            getattr(model, name).set_weights(model.averaged(name).get_weights())
         config["ema_momentum"] = None
     bare = type(model).from_config(config)
     copy_weights(model, bare)

@@ -30,6 +30,9 @@ from gen_keras.models.gans import bigan, networks
 
 BATCH_SIZE = 100
 NUM_SAMPLES = 2500
+UNROLLED_STEPS = 5
+# Of Adam, where they are not those of PacGAN's release.
+MOMENTS = {"wgan_gp": (0.5, 0.9), "unrolled_gan": (0.5, 0.999)}
 KEYS = ("modes", "high_quality_share", "reverse_kl", "jensen_shannon")
 
 
@@ -63,7 +66,9 @@ def make_model(name, config, seed):
     }
     make = {
         "gan": lambda: GAN(discriminator=discriminator(), **options),
-        "unrolled_gan": lambda: UnrolledGAN(discriminator=discriminator(), **options),
+        "unrolled_gan": lambda: UnrolledGAN(
+            discriminator=discriminator(), unrolled_steps=UNROLLED_STEPS, **options
+        ),
         "pacgan": lambda: PacGAN(discriminator=discriminator(4), **options),
         # A weight for points, as in the authors' release.
         "wgan_gp": lambda: WGANGP(
@@ -79,17 +84,17 @@ def make_model(name, config, seed):
     if name not in make:
         raise ValueError(f"--models knows {', '.join(make)}. Received: {name}")
     model = make[name]()
-    moments = {"wgan_gp": (0.5, 0.9), "unrolled_gan": (0.5, 0.999)}
     rates = [config.learning_rate] * 2
     if name == "unrolled_gan":  # As in the authors' release.
         rates[1] /= 10
+    updates = config.steps // model.discriminator_steps, config.steps
     model.compile(
         *(
             keras.optimizers.Adam(
-                schedules.LinearDecay(rate, config.steps // 2, config.steps // 2),
-                *moments.get(name, (0.8, 0.999)),
+                schedules.LinearDecay(rate, steps // 2, max(steps // 2, 1)),
+                *MOMENTS.get(name, (0.8, 0.999)),
             )
-            for rate in rates
+            for rate, steps in zip(rates, updates, strict=True)
         ),
         jit_compile=True,
         steps_per_execution=100,
@@ -136,9 +141,12 @@ def collect(name, runs, config):
         "seeds.",
         "training": f"{config.steps:,} batches of {BATCH_SIZE} (of {BATCH_SIZE} "
         f"packs of 2 in PacGAN) for the discriminator; layers of {config.width:g} "
-        "times the units of PacGAN's paper; Adam, "
+        "times the units of PacGAN's paper, 2 latents; Adam(0.8, 0.999), "
         f"{config.learning_rate:g}, falling to 0 over the second half. The paper "
-        "has 400,000 batches at 0.0001.",
+        "has 400,000 batches at 0.0001. WGAN-GP: Adam(0.5, 0.9), penalty 0.1, five "
+        "batches of the critic for one of the generator. Unrolled: Adam(0.5, 0.999), "
+        "a tenth of the rate for the discriminator, the minimax loss, "
+        f"{UNROLLED_STEPS} steps. BiGAN: the encoder draws latents (ALI).",
     }
     path = result_files.FOLDER / f"modes_{name}.json"
     old = json.loads(path.read_text("utf-8")) if path.is_file() else {}
@@ -187,6 +195,7 @@ def main(config):
                 config.models.split(","),
                 config.seeds,
                 pathlib.Path(config.log_dir) / name,
+                repeated_runs.settings_of(config),
             )
             if len(config.seeds) > 1:
                 collect(name, runs, config)

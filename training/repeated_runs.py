@@ -10,6 +10,8 @@ import result_files
 from evaluation import standard_error
 from script_helpers import flag, one_line_errors, print_devices
 
+from gen_keras import backend
+
 
 @dataclasses.dataclass
 class Config:
@@ -47,12 +49,13 @@ def run_all(config, run, variants, script, protocol, collect=None):
             names,
             config.seeds,
             config.log_dir,
+            settings_of(config),
         )
         result = result_files.make(
             config,
             script,
             list(config.seeds),
-            f"{protocol} Means and standard errors over {len(config.seeds)} seeds.",
+            f"{protocol} {describe_seeds(config.seeds)}",
             (collect or summarize_all)(results),
             sum(each["wall_seconds"] for runs in results.values() for each in runs),
         )
@@ -62,22 +65,27 @@ def run_all(config, run, variants, script, protocol, collect=None):
     return result
 
 
-def repeat(function, names, seeds, log_dir):
+def repeat(function, names, seeds, log_dir, settings):
     """Runs what is not there yet, and returns all results: name to a list over seeds.
 
     Each result has its `wall_seconds`, too.
 
     Each result goes to `log_dir/NAME_SEED.json`; an experiment that was stopped goes on
-    where it was. Another setting wants another folder.
+    where it was.
 
     Args:
         function: Function (name, seed) that returns a dict which JSON can hold.
-        names: Iterable of strings, the settings.
+        names: Iterable of strings, the variants.
         seeds: Iterable of integers.
         log_dir: String or path, the folder.
+        settings: Dict that JSON can hold, what else the results depend on.
+
+    Raises:
+        ValueError: If the folder holds results of other settings.
     """
     folder = pathlib.Path(log_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    check_settings(folder / "settings.json", settings)
     results = {}
     for name in names:
         results[name] = []
@@ -95,6 +103,35 @@ def repeat(function, names, seeds, log_dir):
             results[name].append(json.loads(path.read_text("utf-8")))
             print(path.stem, shorten(results[name][-1]), flush=True)
     return results
+
+
+def describe_seeds(seeds):
+    """Returns what the figures of several seeds are, or of one."""
+    if len(seeds) > 1:
+        return f"Means and standard errors over {len(seeds)} seeds."
+    return f"Seed {seeds[0]}."
+
+
+def settings_of(config):
+    """Returns the flags that a single result depends on, and the backend."""
+    settings = dataclasses.asdict(config) | {"backend": backend.NAME}
+    for name in ("variants", "models", "mixtures", "seeds", "log_dir", "out"):
+        settings.pop(name, None)
+    return settings
+
+
+def check_settings(path, settings):
+    """Writes the settings of a folder, or compares them with those written."""
+    if not path.is_file():
+        path.write_text(json.dumps(settings, indent=2), "utf-8")
+    found = json.loads(path.read_text("utf-8"))
+    for name in settings.keys() | found.keys():
+        old, new = found.get(name), settings.get(name)
+        if old != new:
+            raise ValueError(
+                f"{path.parent} holds runs of another {name}, {old}. Name another "
+                f"--log-dir. Received: {new}"
+            )
 
 
 def train_in_blocks(model, data, num_steps, batch_size, rng, block=500):

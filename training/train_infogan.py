@@ -25,6 +25,7 @@ class Config(gan_helpers.Config):
     log_dir: str = flag(
         "runs/infogan", "folder for checkpoints, TensorBoard, the model"
     )
+    kernel_size: int = flag(4, "side of the convolution kernels")
     num_categories: int = flag(10, "values of the categorical code")
     num_codes: int = flag(2, "continuous codes")
     information_weight: float = flag(1.0, "factor of the mutual information (lambda)")

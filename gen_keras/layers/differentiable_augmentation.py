@@ -24,16 +24,16 @@ def adjust_color(images, draws):
 
 
 def translate(images, draws):
-    """Moves images by up to an eighth of their sides; zeros come in.
+    """Moves images by up to an eighth of their sides, rounded; zeros come in.
 
     Args:
         images: Tensor (batch, height, width, channels) in [-1, 1].
         draws: Tensor (batch, 2 or more) in [0, 1), whole pixels down and to the right:
-            0 is an eighth up or left, rounded down, and 0.5 the identity.
+            0 is an eighth up or left, and 0.5 the identity.
     """
     for axis in (1, 2):
         side = images.shape[axis]
-        most = side // 8
+        most = (side + 4) // 8
         shifts = _pick(draws[:, axis - 1], 2 * most + 1) - most
         sources = ops.arange(side) - shifts[:, None]
         nearest = ops.clip(sources, 0, side - 1)
@@ -54,7 +54,7 @@ def cut_out(images, draws):
     is_cut = True
     for axis in (1, 2):
         side = images.shape[axis]
-        size = side // 2
+        size = (side + 1) // 2
         centers = _pick(draws[:, axis - 1], side + 1 - size % 2)
         offsets = ops.arange(side) - (centers - size // 2)[:, None]
         is_between = ops.logical_and(offsets >= 0, offsets < size)

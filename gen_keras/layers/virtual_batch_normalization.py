@@ -9,7 +9,7 @@ and those of an example itself, normalize that example:
 >>> outputs = DropReference(64)(x)
 
 Reference:
-    Salimans et al., Improved Techniques for Training GANs, 2016, section 3.4.
+    Salimans et al., Improved Techniques for Training GANs, 2016, section 3.5.
     https://arxiv.org/abs/1606.03498
 """
 

@@ -49,7 +49,8 @@ def test_saturation_leaves_gray_images_alone():
 
 def test_translation_moves_by_up_to_an_eighth_and_brings_zeros_in():
     outputs = run(translate, spread([0.0, 0.5], [0.999, 0.0], [0.7, 0.999]))
-    expected = np.zeros_like(IMAGES)  # 16 rows move by 2 at most, 9 columns by 1.
+    # 16 rows move by 2 at most, 9 columns by 1: int(side / 8 + 0.5), as released.
+    expected = np.zeros_like(IMAGES)
     expected[0, :-2] = IMAGES[0, 2:]
     expected[1, 2:, :-1] = IMAGES[1, :-2, 1:]
     expected[2, 1:, 1:] = IMAGES[2, :-1, :-1]
@@ -59,27 +60,28 @@ def test_translation_moves_by_up_to_an_eighth_and_brings_zeros_in():
 
 def test_cutout_sets_half_of_the_sides_to_zero():
     outputs = run(cut_out, spread([0.5, 0.5], [0.0, 0.0], [0.999, 0.999]))
-    expected = IMAGES.copy()  # 8 rows and 4 columns, of which a corner keeps a half.
-    expected[0, 4:12, 3:7] = 0
-    expected[1, :4, :2] = 0
-    expected[2, 12:, 7:] = 0
+    # 8 rows and 5 columns, of which a corner keeps a half: int(side / 2 + 0.5).
+    expected = IMAGES.copy()
+    expected[0, 4:12, 2:7] = 0
+    expected[1, :4, :3] = 0
+    expected[2, 12:, 6:] = 0
     np.testing.assert_array_equal(outputs, expected)
 
 
 def test_draws_are_uniform():
-    # All positions of 17 rows and columns: 5 shifts and 18 centers, equally often.
-    count = 18 * 400
+    # All positions of 20 rows and columns: 7 shifts and 21 centers, equally often.
+    count = 21 * 400
     draws = np.tile(((np.arange(count) + 0.5) / count)[:, None], (1, 2))
     draws = draws.astype("float32")
-    images = np.zeros((count, 17, 17, 1), "float32")
-    images[:, 8, 8] = 1
+    images = np.zeros((count, 20, 20, 1), "float32")
+    images[:, 9, 9] = 1
     rows = run(translate, draws, images)[..., 0].sum(2).argmax(1)
-    np.testing.assert_array_equal(np.unique(rows), [6, 7, 8, 9, 10])
-    np.testing.assert_allclose(np.bincount(rows)[6:], count / 5, atol=1)
+    np.testing.assert_array_equal(np.unique(rows), [6, 7, 8, 9, 10, 11, 12])
+    np.testing.assert_allclose(np.bincount(rows)[6:], count / 7, atol=1)
     cut = run(cut_out, draws, np.ones_like(images))[..., 0] == 0
     first_rows, sizes = cut.any(2).argmax(1), cut.any(2).sum(1)
-    np.testing.assert_array_equal(np.unique(first_rows), np.arange(14))
-    assert sizes.max() == 8 and sizes.min() == 4
+    np.testing.assert_array_equal(np.unique(first_rows), np.arange(16))
+    assert sizes.max() == 10 and sizes.min() == 5
 
 
 @pytest.mark.parametrize("policy", [("color",), ("translation",), ("cutout",)])

@@ -9,7 +9,7 @@ RNG = np.random.default_rng(0)
 
 
 def normalize(x, num_reference, epsilon=1e-5):
-    """Section 3.4, example by example, from the mean and the mean of squares."""
+    """Section 3.5, example by example, from the mean and the mean of squares."""
     n, c = num_reference, x.shape[-1]
     reference = x[:n].reshape(-1, c)
     mean, mean_square = reference.mean(0), (reference**2).mean(0)

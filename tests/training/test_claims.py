@@ -16,6 +16,8 @@ import tricks
 from keras import ops
 from scipy import stats
 
+from gen_keras.layers import ReferenceBatch
+
 
 def test_theory_of_the_optimal_discriminator(monkeypatch):
     # Half way between two Gaussians neither is likelier.
@@ -84,6 +86,9 @@ def test_runs_are_kept_and_repeated_no_more(tmp_path, monkeypatch):
     assert result["wall_seconds"] == 4 and result["seed"] == [1, 2]
     assert result["protocol"].endswith("errors over 2 seeds.")
 
+    one = dataclasses.replace(config, seeds=(1,))
+    assert repeated_runs.run_all(one, *arguments)["protocol"].endswith("Seed 1.")
+
     more = dataclasses.replace(config, seeds=(1, 2, 3), variants="b")
     assert list(repeated_runs.run_all(more, *arguments)["metrics"]) == ["b"]
     assert calls[4:] == [("b", 3)]
@@ -91,6 +96,24 @@ def test_runs_are_kept_and_repeated_no_more(tmp_path, monkeypatch):
     unknown = dataclasses.replace(config, variants="a,c")
     with pytest.raises(SystemExit, match="Received: c"):
         repeated_runs.run_all(unknown, *arguments)
+
+
+def test_runs_of_other_settings_are_refused(tmp_path):
+    folder = str(tmp_path / "runs")
+
+    def run(name, seed, config):
+        return {"value": config.steps}
+
+    def run_with(steps):
+        config = tricks.Config(
+            seeds=(0,), steps=steps, log_dir=folder, out=str(tmp_path / "claim.json")
+        )
+        return repeated_runs.run_all(config, run, ("a",), "claims/test.py", "So.")
+
+    assert run_with(10)["metrics"]["a"]["value"] == 10
+    with pytest.raises(SystemExit, match="another steps, 10.*--log-dir.*20"):
+        run_with(20)
+    assert run_with(10)["metrics"]["a"]["value"] == 10
 
 
 # Tricks -----------------------------------------------------------------------------
@@ -107,6 +130,7 @@ def describe(model):
         "rates": [round(float(each.learning_rate), 6) for each in optimizers],
         "steps": model.discriminator_steps,
         "average": model.ema_momentum,
+        "saturating": model.saturating,
     }
 
 
@@ -120,6 +144,23 @@ def test_a_variant_adds_one_thing(name):
     assert len(changed) <= 1 or changed == allowed[name]
     samples = ops.convert_to_numpy(model.sample(5, seed=0))
     assert samples.shape == (5, 2) and np.isfinite(samples).all()
+
+
+def test_the_reference_batch_is_distributed_as_the_latents():
+    model = tricks.make_model("virtual_normalization_of_g", seed=0)
+    (layer,) = (x for x in model.generator.layers if isinstance(x, ReferenceBatch))
+    reference = ops.convert_to_numpy(layer.examples)
+    latents = ops.convert_to_numpy(model.draw_noise(4000))
+    np.testing.assert_allclose(reference.std(), latents.std(), rtol=0.1)
+    assert abs(reference.mean()) < 0.1
+
+
+def test_normalization_everywhere_leaves_the_logits():
+    model = tricks.make_model("normalization_everywhere", seed=0)
+    kinds = [[type(x).__name__ for x in model.generator.layers]]
+    kinds += [[type(x).__name__ for x in model.discriminator.layers]]
+    assert kinds[0][-2:] == ["Dense", "BatchNormalization"]
+    assert kinds[1][1] == "BatchNormalization" and kinds[1][-1] == "Dense"
 
 
 def test_a_run_counts_modes_over_the_second_half(monkeypatch):

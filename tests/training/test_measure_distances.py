@@ -21,7 +21,7 @@ def test_all_unconditional_gans_take_part():
         for _, cls in inspect.getmembers(models, inspect.isclass)
         if issubclass(cls, GAN) and not hasattr(cls, "with_classes")
     }
-    assert made == unconditional | {models.VAE}
+    assert made == unconditional | {models.VAE, models.RBM}
 
 
 def test_a_model_is_measured_beside_the_floor(tmp_path, monkeypatch):
@@ -39,6 +39,7 @@ def test_a_model_is_measured_beside_the_floor(tmp_path, monkeypatch):
         result["metrics"][name] for name in ("lsgan", measure_distances.FLOOR)
     )
     assert figures["frechet_distance"] > 10 * floor["frechet_distance"] > 0
+    assert figures["kernel_distance_standard_error"] > 0 <= figures["coverage"]
     assert figures["kernel_distance"] > 1 > floor["kernel_distance"]
     assert figures["parameters"] > 0 and "parameters" not in floor
     assert floor["precision"] == pytest.approx(floor["recall"], abs=0.2)

@@ -51,7 +51,22 @@ def test_figures_of_other_models_stay_if_made_alike(tmp_path, monkeypatch):
 
     assert models_after() == ["gan"]
     assert models_after(models="pacgan") == ["gan", "pacgan"]
-    assert models_after(models="pacgan", steps=4) == ["pacgan"]
+    with pytest.raises(SystemExit, match="another steps, 3"):
+        models_after(steps=4)
+    other = {"steps": 4, "log_dir": str(tmp_path / "longer")}
+    assert models_after(models="pacgan", **other) == ["pacgan"]
+
+
+def test_both_rates_fall_over_the_second_half(tmp_path):
+    for name, steps in (("gan", (500, 500)), ("wgan_gp", (100, 500))):
+        model = measure_modes.make_model(name, config_of(tmp_path, steps=1000), 0)
+        for optimizer, half in zip(
+            (model.generator_optimizer, model.discriminator_optimizer),
+            steps,
+            strict=True,
+        ):
+            schedule = optimizer.get_config()["learning_rate"]["config"]
+            assert schedule["constant_steps"] == schedule["decay_steps"] == half
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,6 @@ def build_network(
     hidden=(),
     last=(),
     outputs=(),
-    normalize_all=False,
     spectral=False,
 ):
     """Returns two hidden layers of ReLU units and a linear one.
@@ -104,12 +103,10 @@ def build_network(
         hidden: Functions that make layers between each hidden one and its ReLU.
         last: Functions that make layers before the linear layer.
         outputs: Functions that make layers after it.
-        normalize_all: Boolean, whether inputs and outputs have batch normalization.
         spectral: Boolean, whether weights have spectral normalization.
     """
-    edge = (normalization,) if normalize_all else ()
     inputs = x = keras.Input((num_inputs,))
-    for make in (*first, *edge):
+    for make in first:
         x = make()(x)
     for _ in range(2):
         x = dense(UNITS, spectral)(x)
@@ -119,7 +116,7 @@ def build_network(
     for make in last:
         x = make()(x)
     x = dense(num_outputs, spectral)(x)
-    for make in (*edge, *outputs):
+    for make in outputs:
         x = make()(x)
     return keras.Model(inputs, x)
 
@@ -129,10 +126,15 @@ def normalization():
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
 
 
+def reference_batch():
+    """Returns the layer that holds latents for virtual batch normalization."""
+    uniform = keras.initializers.RandomUniform(-1, 1)
+    return ReferenceBatch(BATCH_SIZE, initializer=uniform)
+
+
 NORMAL = {"hidden": (normalization,)}
-EVERYWHERE = NORMAL | {"normalize_all": True}
 VIRTUAL = {
-    "first": (lambda: ReferenceBatch(BATCH_SIZE, initializer="random_uniform"),),
+    "first": (reference_batch,),
     "hidden": (lambda: VirtualBatchNormalization(BATCH_SIZE),),
     "outputs": (lambda: DropReference(BATCH_SIZE),),
 }
@@ -159,12 +161,18 @@ VARIANTS = {
     "fast_discriminator": Variant(rates=(1e-4, 1e-3)),
     "two_discriminator_steps": Variant(options={"discriminator_steps": 2}),
     "packing": Variant(model=PacGAN, options={"pack_size": 2}, num_inputs=4),
-    "unrolled": Variant(model=UnrolledGAN, options={"unrolled_steps": 5}),
+    "unrolled": Variant(
+        model=UnrolledGAN, options={"unrolled_steps": 5, "saturating": False}
+    ),
     "virtual_normalization_of_g": Variant(generator=VIRTUAL),
     "normalization_of_g": Variant(generator=NORMAL),
     "normalization_of_d": Variant(discriminator=NORMAL),
     "normalization_of_both": Variant(generator=NORMAL, discriminator=NORMAL),
-    "normalization_everywhere": Variant(generator=EVERYWHERE, discriminator=EVERYWHERE),
+    # Also of what the generator puts out and of what the discriminator sees.
+    "normalization_everywhere": Variant(
+        generator=NORMAL | {"outputs": (normalization,)},
+        discriminator=NORMAL | {"first": (normalization,)},
+    ),
 }
 
 
@@ -243,8 +251,8 @@ def main(config):
         "A ring of 8 Gaussians of deviation 0.02 on the unit circle; two hidden layers "
         f"of {UNITS} ReLU units on either side, latents uniform in the plane; Adam, "
         f"beta_1 = 0.5, {RATES[0]:g} for the generator and {RATES[1]:g} for the "
-        f"discriminator; {config.steps:,} batches of {BATCH_SIZE}. modes: found by "
-        f"{NUM_SAMPLES:,} samples within three deviations, the mean of the counts at "
+        f"discriminator; {config.steps:,} batches of {BATCH_SIZE} (packing: of as many "
+        f"pairs). modes: found by {NUM_SAMPLES:,} samples within three deviations, the mean of the counts at "
         f"every {BLOCK} steps of the second half. gain: the modes beyond those of the "
         "plain GAN of the same seed.",
         judge,

@@ -134,8 +134,21 @@ class ClassConditional:
         """Returns latents (batch, latent_dim + num_classes)."""
         return ops.concatenate([noise, ops.cast(one_hot, noise.dtype)], axis=-1)
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If classes are given as an array, and one is out of range.
+        """
+        if y is not None:
+            check_labels("y", np.reshape(y, -1), len(x), self.num_classes)
+        return super().fit(x, y, *args, **kwargs)
+
     def unpack(self, data):
-        """Returns images and one-hot classes, from what `fit` hands over."""
+        """Returns images and one-hot classes, from what `fit` hands over.
+
+        A class out of range is NaN, and so are the losses.
+        """
         images, classes, _ = keras.utils.unpack_x_y_sample_weight(data)
         if classes is None:
             raise ValueError(
@@ -147,8 +160,12 @@ class ClassConditional:
                 "`classes` must be integers, one an image. "
                 f"Received: the shape {tuple(classes.shape)}"
             )
-        classes = ops.reshape(ops.cast(classes, "int32"), (-1,))
-        return ops.convert_to_tensor(images), ops.one_hot(classes, self.num_classes)
+        classes = ops.reshape(ops.cast(classes, "int32"), (-1, 1))
+        is_known = ops.logical_and(classes >= 0, classes < self.num_classes)
+        known = ops.clip(classes[:, 0], 0, self.num_classes - 1)
+        one_hot = ops.one_hot(known, self.num_classes)
+        images = ops.convert_to_tensor(images)
+        return images, ops.where(is_known, one_hot, np.nan)
 
     def fake_examples(self, data, training):
         """Returns images of the classes of the batch, and these classes."""

@@ -27,7 +27,8 @@ from gen_keras.models.gans.networks import normal
 
 # The dense ones are those of the authors' release for digits, github.com/jeffdonahue/
 # bigan, net.py, which appendix C.1 sketches. Codes in the range of uniform latents are
-# also from there (dist.py): others run away, and the discriminator wins.
+# also from there (dist.py): others run away, and the discriminator wins. Its decay of
+# the weights by 2.5e-5 is not here.
 
 
 def build_generator(image_shape, latent_dim, units=1024):
@@ -190,6 +191,7 @@ class BiGAN(GAN):
             units,
             bounded=distribution == "uniform" and not stochastic,
         )
+        self.keep_average("encoder")
         self.attach_tricks(tricks)
 
     def encode(self, images):
@@ -199,21 +201,19 @@ class BiGAN(GAN):
             images: Array (batch, *image_shape) in `value_range`.
         """
         with backend.no_gradients():
-            return self.encoder(images, training=False)[:, : self.latent_dim]
+            codes = self.averaged("encoder")(images, training=False)
+            return codes[:, : self.latent_dim]
 
     def extract_features(self, images):
         """Returns the inputs of the encoder's last layer of weights (batch, features).
 
-        They know more of an image than its latents (BiGAN, table 1).
-
         Args:
             images: Array (batch, *image_shape) in `value_range`.
         """
-        last = [layer for layer in self.encoder.layers if layer.trainable_weights][-1]
+        encoder = self.averaged("encoder")
+        last = [layer for layer in encoder.layers if layer.weights][-1]
         with backend.no_gradients():
-            return keras.Model(self.encoder.inputs[0], last.input)(
-                images, training=False
-            )
+            return keras.Model(encoder.inputs[0], last.input)(images, training=False)
 
     def reconstruct(self, images):
         """Returns the images (batch, *image_shape) that the latents are decoded to."""

@@ -44,8 +44,8 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
             of its own, for one of the generator (k of algorithm 1, experiments: 1).
         tricks: Sequence of `gen_keras.models.gans.tricks.Trick`.
         ema_momentum: Float in (0, 1) or `None`. If given, `sample` and `decode` use a
-            moving average of the generator's weights, updated after each of its steps.
-            The paper has none.
+            moving average of the generator's weights (and `encode` of the encoder's, if
+            there is one), updated after each of its steps. The paper has none.
         generator: Model from latents to examples; `None` builds one.
         discriminator: Model from examples to logits (batch, 1); `None` builds one.
         seed: Integer or `None`, seed of all sampling.
@@ -103,12 +103,22 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         self.discriminator = discriminator or networks.build_discriminator(
             self.image_shape, base_filters, kernel_size
         )
-        if ema_momentum is not None:
-            self.average_generator = keras.models.clone_model(self.generator)
-            self.average_generator.trainable = False
-            self.average_generator.set_weights(self.generator.get_weights())
+        self.keep_average("generator")
         self.attach_tricks(tricks)
         self.built = True
+
+    def keep_average(self, name):
+        """Makes the network `average_NAME`, if the model has moving averages."""
+        if self.ema_momentum is not None:
+            network = getattr(self, name)
+            average = keras.models.clone_model(network)
+            average.trainable = False
+            average.set_weights(network.get_weights())
+            setattr(self, f"average_{name}", average)
+
+    def averaged(self, name):
+        """Returns the moving average of a network, or the network if there is none."""
+        return getattr(self, name if self.ema_momentum is None else f"average_{name}")
 
     def attach_tricks(self, tricks):
         """Sets `tricks` and shows them the model, whose networks must be there."""
@@ -131,7 +141,7 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
     @property
     def sampler(self):
         """The network that samples: the moving average, if there is one."""
-        return self.generator if self.ema_momentum is None else self.average_generator
+        return self.averaged("generator")
 
     def call(self, latents, training=False):
         """Maps latents (batch, latent_dim) to examples (batch, *image_shape)."""
@@ -319,7 +329,8 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         # Early averages are short, to forget the initial weights.
         step = ops.cast(self.generator_optimizer.iterations, "float32")
         momentum = ops.minimum(self.ema_momentum, (1 + step) / (10 + step))
-        for average, weight in zip(
-            self.average_generator.weights, self.generator.weights, strict=True
-        ):
-            average.assign(momentum * average + (1 - momentum) * weight)
+        for name in self.generator_names:
+            for average, weight in zip(
+                self.averaged(name).weights, getattr(self, name).weights, strict=True
+            ):
+                average.assign(momentum * average + (1 - momentum) * weight)

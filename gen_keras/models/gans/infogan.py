@@ -25,7 +25,7 @@ from gen_keras.models.gans.networks import batch_normalization, normal
 # Networks ---------------------------------------------------------------------------
 
 
-def build_generator(image_shape, num_latents, base_filters=64):
+def build_generator(image_shape, num_latents, base_filters=64, kernel_size=4):
     """Returns a model: (batch, num_latents) to (batch, *image_shape) in [-1, 1].
 
     Table 1: 1,024 units, then 128 maps at a quarter of the size, 64 at half of it; each
@@ -41,25 +41,39 @@ def build_generator(image_shape, num_latents, base_filters=64):
     x = layers.Dense(math.prod(shape), use_bias=False, kernel_initializer=normal())(x)
     x = layers.Reshape(shape)(layers.ReLU()(batch_normalization(x)))
     x = layers.Conv2DTranspose(
-        base_filters, 4, 2, "same", use_bias=False, kernel_initializer=normal()
+        base_filters,
+        kernel_size,
+        2,
+        "same",
+        use_bias=False,
+        kernel_initializer=normal(),
     )(x)
     x = layers.ReLU()(batch_normalization(x))
-    x = layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=normal())(x)
+    x = layers.Conv2DTranspose(
+        channels, kernel_size, 2, "same", kernel_initializer=normal()
+    )(x)
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, images, name="generator")
 
 
-def build_discriminator(image_shape, num_codes, base_filters=64):
+def build_discriminator(image_shape, num_codes, base_filters=64, kernel_size=4):
     """Returns a model: (batch, *image_shape) to (batch, 1 + num_codes).
 
     Table 1: D and Q share 64 and 128 maps and 1,024 units, with leaky ReLU and, but for
     the first, batch normalization; Q has 128 units more.
     """
     inputs = keras.Input(image_shape)
-    x = layers.Conv2D(base_filters, 4, 2, "same", kernel_initializer=normal())(inputs)
+    x = layers.Conv2D(
+        base_filters, kernel_size, 2, "same", kernel_initializer=normal()
+    )(inputs)
     x = layers.LeakyReLU(0.1)(x)
     x = layers.Conv2D(
-        2 * base_filters, 4, 2, "same", use_bias=False, kernel_initializer=normal()
+        2 * base_filters,
+        kernel_size,
+        2,
+        "same",
+        use_bias=False,
+        kernel_initializer=normal(),
     )(x)
     x = layers.LeakyReLU(0.1)(batch_normalization(x))
     x = _dense(16 * base_filters, layers.Flatten()(x))
@@ -93,6 +107,7 @@ class InfoGAN(GAN):
         num_codes: Integer, the continuous codes (paper: 2), uniform in [-1, 1].
         latent_distribution: See `GAN`; uniform in the released code.
         base_filters: Integer, the filters at half the image size (paper: 64).
+        kernel_size: See `GAN` (paper: 4).
         information_weight: Float, the factor of the bound on the mutual information
             (lambda, paper: 1).
         generator: Model from latents to images; `None` builds the paper's.
@@ -126,15 +141,21 @@ class InfoGAN(GAN):
         num_codes=2,
         latent_distribution="uniform",
         base_filters=64,
+        kernel_size=4,
         information_weight=1.0,
         generator=None,
         discriminator=None,
         **options,
     ):
-        if any(side % 4 for side in image_shape[:2]):
+        if len(image_shape) != 3 or any(side % 4 for side in image_shape[:2]):
             raise ValueError(
-                "`image_shape` must have sides that are multiples of 4. "
+                "`image_shape` must be (height, width, channels) with multiples of 4. "
                 f"Received: {tuple(image_shape)}"
+            )
+        if not base_filters:
+            raise ValueError(
+                "`base_filters` must be positive: InfoGAN has no dense networks. "
+                f"Received: {base_filters}"
             )
         all_codes = num_categories + num_codes
         super().__init__(
@@ -142,10 +163,13 @@ class InfoGAN(GAN):
             latent_dim,
             latent_distribution,
             base_filters,
+            kernel_size,
             generator=generator
-            or build_generator(image_shape, latent_dim + all_codes, base_filters),
+            or build_generator(
+                image_shape, latent_dim + all_codes, base_filters, kernel_size
+            ),
             discriminator=discriminator
-            or build_discriminator(image_shape, all_codes, base_filters),
+            or build_discriminator(image_shape, all_codes, base_filters, kernel_size),
             **options,
         )
         self.num_categories = num_categories

@@ -62,11 +62,18 @@ def several_discriminators(discriminators):
 
 
 def with_input_layers(discriminator, input_layers):
-    """Returns a discriminator whose inputs go through some layers first."""
-    inputs = x = keras.Input(discriminator.input_shape[1:])
+    """Returns a discriminator whose examples go through some layers first.
+
+    It shares the layers of the one given. Classes or latents, its other inputs, stay.
+    """
+    inputs = [keras.Input(each.shape[1:]) for each in discriminator.inputs]
+    x, *others = inputs
     for layer in input_layers:
         x = layer(x)
-    return keras.Model(inputs, discriminator(x), name="discriminator")
+    # `call` puts the layers themselves into the new model, not the model around them:
+    # its last layer is that of the discriminator.
+    logits = discriminator.call([x, *others] if others else x)
+    return keras.Model(inputs if others else inputs[0], logits, name="discriminator")
 
 
 # Dense ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ average of the generator is `GAN(ema_momentum=…)`.
 """
 
 import inspect
+import math
 
 import keras
 from keras import ops
@@ -77,6 +78,7 @@ class LabelSmoothing(Trick):
 
     def __init__(self, real_target=0.9, **kwargs):
         super().__init__(**kwargs)
+        _check_range("real_target", real_target, 0, 1)
         self.real_target = real_target
         self.discriminator_options = {"real_target": real_target}
 
@@ -108,6 +110,7 @@ class HistoricalAveraging(Trick):
 
     def __init__(self, weight=1.0, **kwargs):
         super().__init__(**kwargs)
+        _check_range("weight", weight, 0)
         self.weight = weight
 
     def attach(self, model):
@@ -166,14 +169,16 @@ class _OfFeatures(Trick):
         """Finds the layer."""
         super().attach(model)
         network = model.discriminator
-        hidden = network.layers[-1].input
+        # What the last layer sees in this network; it may stand in others, too.
+        layer, node, _ = network.outputs[0]._keras_history
+        hidden = layer._inbound_nodes[node].input_tensors
         shapes = [tuple(each.shape[1:]) for each in network.inputs]
-        if shapes != [model.image_shape] or isinstance(hidden, list):
+        if shapes != [model.image_shape] or len(hidden) > 1:
             raise ValueError(
                 f"{type(self).__name__} is for discriminators of one example, with one "
                 f"last layer. Received: {type(model).__name__}, inputs of {shapes}"
             )
-        features = keras.Model(network.inputs[0], hidden)
+        features = keras.Model(network.inputs[0], hidden[0])
         # Not an attribute that Keras tracks: the layers are the discriminator's.
         self.compute_features = lambda x, training: ops.reshape(
             features(x, training=training), (ops.shape(x)[0], -1)
@@ -220,6 +225,7 @@ class PullAway(_OfFeatures):
 
     def __init__(self, weight=0.1, **kwargs):
         super().__init__(**kwargs)
+        _check_range("weight", weight, 0)
         self.weight = weight
 
     def generator_term(self, model, data, fake, training):
@@ -230,7 +236,8 @@ class PullAway(_OfFeatures):
         cosines = ops.square(units @ ops.transpose(units))
         count = ops.cast(ops.shape(features)[0], cosines.dtype)
         others = ops.sum(cosines) - ops.sum(ops.square(ops.sum(units * units, axis=1)))
-        return self.weight * others / (count * (count - 1))
+        pairs = ops.maximum(count * (count - 1), 1)  # A last batch may be of one.
+        return self.weight * others / pairs
 
     def get_config(self):
         """Returns the arguments of the constructor."""
@@ -252,6 +259,7 @@ class ReplayMemory(Trick):
 
     def __init__(self, size=500, seed=None, **kwargs):
         super().__init__(**kwargs)
+        _check_range("size", size, 1)
         self.size = size
         self.seed = seed
 
@@ -291,6 +299,7 @@ class SoftmaxOfDiscriminators(Trick):
 
     def __init__(self, strength=1.0, **kwargs):
         super().__init__(**kwargs)
+        _check_range("strength", strength, 0)
         self.strength = strength
 
     def generator_losses(self, values):
@@ -301,3 +310,9 @@ class SoftmaxOfDiscriminators(Trick):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return super().get_config() | {"strength": self.strength}
+
+
+def _check_range(name, value, low, high=math.inf):
+    if not low <= value <= high:
+        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"`{name}` must be {limits}. Received: {value}")

@@ -16,6 +16,7 @@ from keras import ops
 from gen_keras import backend
 from gen_keras.models.base import check_at_least
 from gen_keras.models.gans.gan import GAN
+from gen_keras.models.gans.tricks import Trick
 
 # Model ------------------------------------------------------------------------------
 
@@ -25,7 +26,8 @@ class UnrolledGAN(GAN):
     """GAN whose generator differentiates through updates of the discriminator.
 
     The unrolled updates are those of the discriminator's optimizer, which must be
-    `Adam`, with its moments as they are, or `SGD`, without clipping and the like.
+    `Adam`, with its moments as they are, or `SGD`, without clipping and the like. What
+    tricks add to the discriminator's loss is foreseen, a memory of samples is not.
 
     Args:
         image_shape: See `GAN`.
@@ -37,7 +39,8 @@ class UnrolledGAN(GAN):
         **options: See `GAN`.
 
     Raises:
-        ValueError: If `unrolled_steps` is negative.
+        ValueError: If `unrolled_steps` is negative, or if a trick changes the losses of
+            the generator, which with `saturating` are not those of its samples alone.
 
     Example:
     >>> model = UnrolledGAN(image_shape=(2,), latent_dim=256, unrolled_steps=5)
@@ -61,6 +64,17 @@ class UnrolledGAN(GAN):
         self.unrolled_steps = unrolled_steps
         check_at_least(self, 0, "unrolled_steps")
 
+    def attach_tricks(self, tricks):
+        """Refuses what the whole objective leaves no place for."""
+        super().attach_tricks(tricks)
+        for trick in self.tricks:
+            changes = type(trick).generator_losses is not Trick.generator_losses
+            if changes and self.saturating:
+                raise ValueError(
+                    f"{type(trick).__name__} changes the generator's losses. Use "
+                    "UnrolledGAN(saturating=False). Received: saturating=True"
+                )
+
     def compile(
         self, generator_optimizer=None, discriminator_optimizer=None, **options
     ):
@@ -82,10 +96,13 @@ class UnrolledGAN(GAN):
             with backend.replaced(self.discriminator_variables, weights):
                 return self.judge(data, training)[0], self.judge(fake, training)[0]
 
+        def play_and_pay(weights):
+            loss = self.discriminator_loss(*play(weights))
+            with backend.replaced(self.discriminator_variables, weights):
+                return loss + sum(t.discriminator_term(self) for t in self.tricks)
+
         for _ in range(self.unrolled_steps):
-            gradients = backend.input_gradients(
-                lambda weights: self.discriminator_loss(*play(weights)), weights
-            )
+            gradients = backend.input_gradients(play_and_pay, weights)
             weights = update(weights, gradients)
 
         real_logits, fake_logits = play(weights)

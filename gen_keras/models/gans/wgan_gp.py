@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from gen_keras import backend
+from gen_keras.models.base import check_at_least
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.base import Critic
 from gen_keras.models.gans.gan import GAN
@@ -73,6 +74,12 @@ class WGANGP(Critic, GAN):
             **options,
         )
         self.penalty_weight = penalty_weight
+        check_at_least(self, 0, "penalty_weight")
+        if self.discriminator.output_shape[-1] != 1:
+            raise ValueError(
+                "The gradient penalty is for one critic, `discriminator` must have one "
+                f"output. Received: {self.discriminator.output_shape}"
+            )
 
     def default_optimizer(self, side):
         """Returns Adam(1e-4, 0, 0.9), the defaults of algorithm 1."""

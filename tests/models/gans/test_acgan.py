@@ -91,3 +91,16 @@ def test_bad_arguments():
         make_model(num_classes=1)
     with pytest.raises(ValueError, match=r"fit\(images, classes\)"):
         make_model().train_step((IMAGES,))
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2, 7], [0, 1, 2, -1]])
+def test_classes_out_of_range_are_told(classes):
+    images, classes = IMAGES[:4], np.array(classes)
+    with pytest.raises(ValueError, match="`y` must be an integer from 0 to 2"):
+        make_model(num_classes=3).fit(images, classes)
+    with pytest.raises(ValueError, match="`y` must be .* array of 4"):
+        make_model(num_classes=3).fit(images, np.arange(3))
+    # Where classes come in batches that nobody has seen, the losses tell.
+    logs = make_model(num_classes=3).train_step((images, classes))
+    assert np.isnan(as_arrays(logs["class_loss"]))
+    make_model(num_classes=3).fit(images, np.arange(4)[:, None] % 3, verbose=0)

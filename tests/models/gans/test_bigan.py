@@ -212,6 +212,22 @@ def test_codes_are_where_the_latents_are():
         assert np.abs(as_arrays(model.encode(images))).max() > 1
 
 
+def test_the_encoder_has_a_moving_average_as_its_generator_has():
+    model = make_model(ema_momentum=0.9)
+    before = gan_checks.copies_of(model.average_encoder.weights)
+    model.train_step((IMAGES,))
+    for average, old, new in zip(
+        model.average_encoder.weights, before, model.encoder.weights, strict=True
+    ):
+        # After the first step: min(0.9, (1 + 1) / (10 + 1)).
+        expected = old + 9 / 11 * (as_arrays(new.value) - old)
+        np.testing.assert_allclose(as_arrays(average.value), expected, rtol=1e-5)
+    codes = as_arrays(model.average_encoder(IMAGES, training=False))
+    np.testing.assert_allclose(as_arrays(model.encode(IMAGES)), codes)
+    expected = as_arrays(model.average_generator(codes, training=False))
+    np.testing.assert_allclose(as_arrays(model.reconstruct(IMAGES)), expected)
+
+
 def test_features_are_what_the_last_layer_sees():
     for base_filters, size in ((None, 8), (2, 4 * 4 * 4)):
         model = bigan.BiGAN((16, 16, 1), 3, base_filters=base_filters, units=8)

@@ -170,6 +170,14 @@ def test_networks_and_constants_are_the_papers():
 # Sampling and reading ---------------------------------------------------------------
 
 
+def test_kernels_are_as_large_as_asked():
+    for options, size in (({}, 4), ({"kernel_size": 3}, 3)):
+        model = infogan.InfoGAN((16, 16, 1), base_filters=1, **options)
+        for network in (model.generator, model.discriminator):
+            shapes = [tuple(w.shape) for w in network.weights if len(w.shape) == 4]
+            assert shapes and all(shape[:2] == (size, size) for shape in shapes)
+
+
 def test_samples_of_categories_and_codes():
     model = make_model(generator=copier(), discriminator=reader(scale=50.0))
     drawn = as_arrays(model.sample_latents(2, seed=1))
@@ -221,6 +229,8 @@ def test_bad_conditions(options, message):
     ("arguments", "message"),
     [
         ({"image_shape": (30, 28, 1)}, "image_shape.*multiples of 4"),
+        ({"image_shape": (28, 28)}, r"image_shape.*\(height, width, channels\)"),
+        ({"base_filters": None}, "base_filters.*no dense networks"),
         ({"num_categories": 1}, "num_categories.*at least 2"),
         ({"num_codes": -1}, "num_codes.*at least 0"),
     ],

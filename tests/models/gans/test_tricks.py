@@ -8,6 +8,7 @@ from gen_keras.layers import InstanceNoise, SpectralNormalization
 from gen_keras.models.gans import (
     acgan,
     bigan,
+    conditional_gan,
     gan,
     infogan,
     lsgan,
@@ -340,3 +341,62 @@ def test_layers_move_once_a_step_of_the_discriminator():
     model.update_generator(model.unpack((IMAGES,)))
     np.testing.assert_array_equal(as_arrays(wrapper.u.value), before)
     assert int(noise.step.value) == 2
+
+
+# Together --------------------------------------------------------------------------
+
+
+def test_features_behind_input_layers():
+    plain = two_layers()
+    noisy = networks.with_input_layers(plain, [InstanceNoise(0.0, 10)])
+    terms = []
+    for discriminator in (plain, noisy):
+        model = make_model(discriminator=discriminator, tricks=[tricks.PullAway()])
+        fake = ops.convert_to_tensor(IMAGES)
+        terms.append(
+            as_arrays(model.tricks[0].generator_term(model, None, fake, False))
+        )
+    assert terms[0] == pytest.approx(terms[1]) and terms[0] > 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **options: bigan.BiGAN((16, 16, 1), 3, base_filters=2, **options),
+        lambda **options: conditional_gan.ConditionalGAN((16, 16, 1), 3, **options),
+    ],
+)
+def test_input_layers_are_for_images_not_for_what_comes_with_them(make):
+    plain = make().discriminator
+    halved = networks.with_input_layers(plain, [layers.Rescaling(0.5)])
+    images, others = RNG.normal(size=(5, 16, 16, 1)), RNG.normal(size=(5, 3))
+    np.testing.assert_allclose(
+        as_arrays(halved([images, others])),
+        as_arrays(plain([0.5 * images, others])),
+        rtol=1e-4,
+    )
+    model = make(discriminator=halved)
+    model.compile()
+    assert model.discriminator.trainable_variables == plain.trainable_variables
+
+
+def test_pull_away_of_one_sample_is_nothing():
+    model = make_model(discriminator=two_layers(), tricks=[tricks.PullAway()])
+    fake = ops.convert_to_tensor(IMAGES[:1])
+    term = as_arrays(model.tricks[0].generator_term(model, None, fake, False))
+    assert term == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tricks.LabelSmoothing(1.7), "real_target.*0 to 1. Received: 1.7"),
+        (lambda: tricks.ReplayMemory(0), "size.*at least 1. Received: 0"),
+        (lambda: tricks.PullAway(-1), "weight.*at least 0. Received: -1"),
+        (lambda: tricks.HistoricalAveraging(-1), "weight.*at least 0"),
+        (lambda: tricks.SoftmaxOfDiscriminators(-1), "strength.*at least 0"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

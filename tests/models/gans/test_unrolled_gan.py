@@ -4,7 +4,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.gans import gan, unrolled_gan
+from gen_keras.models.gans import gan, tricks, unrolled_gan
 from tests.model_checks import check_model
 from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import as_arrays
@@ -194,6 +194,47 @@ def test_other_optimizers_are_refused():
     ):
         with pytest.raises(ValueError, match="discriminator_optimizer.*Adam or SGD"):
             model.compile(SGD(), optimizer)
+
+
+def test_what_tricks_cost_is_foreseen():
+    # The distance to the mean weights holds the foreseen discriminator back.
+    options = {
+        "generator": gan_checks.small_network([(3,)], (4, 4, 1), "tanh"),
+        "discriminator": gan_checks.small_network([(4, 4, 1)], (1,)),
+        "unrolled_steps": 3,
+    }
+    losses = []
+    for weight in (0.0, 4.9, 1e-9):
+        model = make_model(tricks=[tricks.HistoricalAveraging(weight)], **options)
+        model.compile(SGD(0.1), SGD(0.1))
+        data = ops.convert_to_tensor(IMAGES)
+        with model.seeded(3):
+            losses.append(float(model.compute_generator_loss(data, training=True)[0]))
+    assert losses[0] == pytest.approx(losses[2], abs=1e-6)
+    # -E[log D] - E[log(1 - D)] has not fallen as far.
+    assert losses[1] < losses[0] - 1e-4
+
+
+def test_tricks_of_the_generators_losses_need_such_losses():
+    def make(saturating):
+        inputs = keras.Input((4, 4, 1))
+        x = layers.Dense(4)(layers.Flatten()(inputs))
+        return make_model(
+            discriminator=keras.Model(inputs, layers.Dense(1)(x)),
+            tricks=[tricks.FeatureMatching()],
+            saturating=saturating,
+        )
+
+    with pytest.raises(ValueError, match="FeatureMatching.*saturating=False"):
+        make(saturating=True)
+    model = make(saturating=False)
+    data = ops.convert_to_tensor(IMAGES)
+    with model.seeded(3):
+        loss = float(model.compute_generator_loss(data, training=True)[0])
+    with model.seeded(3):
+        fake = model.fake_examples(data, training=True)
+    term = float(model.tricks[0].generator_term(model, data, fake, True))
+    assert loss == pytest.approx(term)
 
 
 def test_bad_arguments():

@@ -4,7 +4,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.gans import wgan_gp
+from gen_keras.models.gans import networks, wgan_gp
 from tests.model_checks import check_model
 from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import affine, as_arrays
@@ -118,3 +118,13 @@ def test_constants_are_the_papers():
         assert isinstance(optimizer, keras.optimizers.Adam)
         assert float(optimizer.learning_rate) == pytest.approx(1e-4)
         assert (optimizer.beta_1, optimizer.beta_2) == (0, 0.9)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="penalty_weight.*at least 0. Received: -1"):
+        make_model(penalty_weight=-1)
+    critics = networks.several_discriminators(
+        [gan_checks.small_network([(4, 4, 1)], (1,)) for _ in range(2)]
+    )
+    with pytest.raises(ValueError, match=r"one critic.*Received: \(None, 2\)"):
+        make_model(discriminator=critics)
