@@ -63,6 +63,9 @@ class Config:
     image_size: int = flag(0, "side of the images of a folder")
     channels: int = flag(0, "of the images of a folder: 1 (gray), 3 or 4; 0: 3")
     split: str = flag("test", "test, to publish; validation, to choose by")
+    network: str = flag(
+        "", "of features: inception, or a .keras file of images in [0, 1]"
+    )
     metrics: str = flag("", "comma-separated; by default all that suit the model")
     seed: int = flag(0, "decides samples, binarization and chains")
     num_samples: int = flag(

@@ -30,12 +30,25 @@ class Evaluation:
         for name in names:
             if not hasattr(self, f"measure_{name}"):
                 raise ValueError(f"`metrics` has no {name!r}. Received: {names}")
+            if not self.can_measure(name):
+                raise ValueError(
+                    f"{name} is {self.needs[name][0]}. Received: "
+                    f"{type(self.model).__name__}, dataset={self.dataset!r}"
+                )
         results = {}
         for name in names:
             print(f"Measuring {name} …", flush=True)
             results[name] = getattr(self, f"measure_{name}")()
         protocols = {name: protocol for name, (protocol, _) in results.items()}
         return protocols, {name: figures for name, (_, figures) in results.items()}
+
+    # Of a metric: what it is of, and whether that is what there is (by default yes).
+    needs = {}
+
+    def can_measure(self, name):
+        """Returns whether a metric suits the model and the data."""
+        _, suits = self.needs.get(name, ("", None))
+        return suits is None or suits(self)
 
     # Data -----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Figures of models that sample or have a likelihood, and of classifiers."""
 
 import functools
+import pathlib
 import sys
 
 import keras
@@ -16,44 +17,74 @@ NETWORKS = {
     "emoji_vendors": "emoji_vendors classifier, which tells Noto from Twemoji and was "
     "never asked what is drawn",
 }
+INCEPTION = (
+    "Keras' InceptionV3 (ImageNet), averaged over the image; neither the weights nor "
+    "the resizing of the reference code"
+)
 NUM_SAMPLES = {"mnist": 10_000, "stacked_mnist": 26_000}
+
+
+def _needs(*methods, labels=False, dataset=None):
+    """Returns a function that tells whether an evaluation has what is named."""
+    return lambda evaluation: (
+        all(getattr(evaluation.model, method, None) for method in methods)
+        and (not labels or evaluation.real.labels is not None)
+        and dataset in (None, evaluation.dataset)
+    )
 
 
 class SampleEvaluation(Evaluation):
     """Samples, likelihoods and classifications; see `Evaluation`."""
 
+    needs = {
+        "accuracy": (
+            "the accuracy of a classifier",
+            lambda evaluation: not hasattr(evaluation.model, "sample"),
+        ),
+        "classifier": ("of digits", _needs("sample", dataset="mnist")),
+        "neighbors": ("of a model that samples", _needs("sample")),
+        "memorization": ("of a model that samples", _needs("sample")),
+        "stacked_modes": (
+            "of a model of stacked_mnist",
+            _needs("sample", dataset="stacked_mnist"),
+        ),
+        "class_diversity": (
+            "of a model that takes classes, of data with classes",
+            _needs("num_classes", labels=True),
+        ),
+        "class_consistency": (
+            "of a model that takes the digit",
+            _needs("num_classes", labels=True, dataset="mnist"),
+        ),
+        "categories": (
+            "of a model with codes, of data with classes",
+            _needs("infer_codes", labels=True),
+        ),
+        "encoder": (
+            "of a model with an encoder and a discriminator, of data with classes",
+            _needs("extract_features", labels=True),
+        ),
+        "bounds": ("of a model with a lower bound", _needs("iwae_bound")),
+        "likelihood": ("of a model with a partition sum", _needs("log_partition")),
+    }
+
     def suited(self):
         """Returns the names of the metrics that suit the model and the data."""
-        if not hasattr(self.model, "sample"):
-            return ["accuracy"]
-        if hasattr(self.model, "log_partition"):
-            return ["likelihood"]
-        is_digits = self.dataset == "mnist"
-        of_classes = ["class_diversity"] + ["class_consistency"] * is_digits
-        if not getattr(self.model, "num_classes", None) or self.real.labels is None:
-            of_classes = []
-        if hasattr(self.model, "iwae_bound"):
-            return ["bounds", *of_classes]
-        if self.dataset == "stacked_mnist":
-            return ["stacked_modes", *of_classes]
-        of_features = ["frechet_distance", "kernel_distance"]
-        of_features += ["precision_recall", "density_coverage"]
-        return (
-            ["classifier"] * is_digits
-            + of_features * (self.network is not None)
-            + ["neighbors", "memorization"]
-            + of_classes
-            + self.suited_representations()
-        )
-
-    def suited_representations(self):
-        """Returns the names of metrics of what a model makes of real images."""
-        if self.real.labels is None:
-            return []
-        abilities = {"infer_codes": "categories", "reconstruct": "encoder"}
-        return [
-            name for method, name in abilities.items() if hasattr(self.model, method)
-        ]
+        of_samples = ["neighbors", "memorization"]
+        if self.network is not None:
+            of_samples = [
+                *("frechet_distance", "kernel_distance"),
+                *("precision_recall", "density_coverage"),
+                *of_samples,
+            ]
+        names = of_samples
+        for main in ("accuracy", "likelihood", "bounds", "stacked_modes"):
+            if self.can_measure(main):
+                names = [main]
+        if self.can_measure("classifier") and names == of_samples:
+            names = ["classifier", *of_samples]
+        extra = ("class_diversity", "class_consistency", "categories", "encoder")
+        return names + [name for name in extra if self.can_measure(name)]
 
     @property
     def num_samples(self):
@@ -110,7 +141,9 @@ class SampleEvaluation(Evaluation):
 
     @property
     def network(self):
-        """String, the network that knows the images, or `None`."""
+        """String, the network that features come from, or `None`."""
+        if self.config.network:
+            return self.config.network
         if self.dataset == "emoji" and self.real.image_shape == (64, 64, 3):
             return "emoji_vendors"
         return "mnist" if self.dataset == "mnist" else None
@@ -120,8 +153,14 @@ class SampleEvaluation(Evaluation):
         """Features by name: samples, at most as many as real images, real, others."""
         if self.network is None:
             raise ValueError(
-                "Features are known of mnist, and of emoji of 64 x 64 pixels. "
+                "Features are known of mnist, and of emoji of 64 x 64 pixels; for "
+                "others name a --network. "
                 f"Received: dataset={self.dataset!r}"
+            )
+        if min(len(self.samples), len(self.real)) < 10:
+            raise ValueError(
+                "Distances want 10 samples and images at least: --num-samples, "
+                f"--max-images. Received: {len(self.samples)} and {len(self.real)}"
             )
         network = metrics.load_feature_network(self.network)
         return {
@@ -138,13 +177,16 @@ class SampleEvaluation(Evaluation):
         """String, what is compared in which features."""
         others = f"{len(self.features['others']):,}"
         is_first = self.dataset == "mnist"
-        others = (
-            f"the first {others} of these" if is_first else f"{others}, evenly spaced,"
-        )
+        others = f"the first {others}" if is_first else f"{others}, evenly spaced,"
+        num_features = self.features["real"].shape[1]
+        if self.network == "inception":
+            network = INCEPTION
+        else:
+            network = NETWORKS.get(self.network, pathlib.Path(self.network).name)
+            network = f"the {network}; not comparable with Inception's"
         return (
             f"{len(self.features['samples']):,} samples (seed {self.config.seed}) "
-            f"against {self.num_real} in the 64 features of the "
-            f"{NETWORKS[self.network]}; not comparable with Inception's. "
+            f"against {self.num_real} in the {num_features} features of {network}. "
             f"training_images: {others} in place of samples."
         )
 

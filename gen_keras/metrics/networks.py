@@ -40,7 +40,8 @@ def load_feature_network(name="mnist"):
     """Returns a Keras model from images in [0, 1] to features.
 
     Args:
-        name: String, "mnist" or "emoji_vendors".
+        name: String, "mnist" or "emoji_vendors"; "inception", see `inception_network`;
+            or the file of a Keras model, ending in ".keras".
 
     Returns:
         A Keras model: (batch, 28, 28, 1) or (batch, 64, 64, 3) to (batch, 64), each
@@ -49,7 +50,42 @@ def load_feature_network(name="mnist"):
     Raises:
         ValueError: If there is no such network.
     """
+    if str(name).endswith(".keras") and pathlib.Path(name).is_file():
+        return keras.saving.load_model(name, compile=False)
+    if name == "inception":
+        return inception_network()
     return feature_network(load_classifier(name))
+
+
+def inception_network(weights="imagenet"):
+    """Returns InceptionV3 from images in [0, 1] to the features of the FID.
+
+    The weights are those of Keras, and the images are resized bilinearly: distances are
+    near those of the reference code, which has weights of its own, but not the same.
+
+    Args:
+        weights: String, "imagenet", which Keras downloads at the first call, or the
+            file of such weights; `None` for random ones.
+
+    Returns:
+        A Keras model: (batch, height, width, 1 or 3) to (batch, 2048).
+
+    Reference:
+        Heusel et al., 2017 (the distance); Szegedy et al., 2015 (the network).
+    """
+    inputs = keras.Input((None, None, None))
+    x = keras.layers.Resizing(299, 299)(inputs)
+    x = keras.layers.Rescaling(2.0, -1.0)(x)
+    # Gray images, too: three channels that are alike.
+    x = keras.layers.Lambda(_to_three_channels, output_shape=(299, 299, 3))(x)
+    network = keras.applications.InceptionV3(
+        include_top=False, weights=weights, pooling="avg", input_shape=(299, 299, 3)
+    )
+    return keras.Model(inputs, network(x), name="inception_network")
+
+
+def _to_three_channels(images):
+    return keras.ops.broadcast_to(images, (*keras.ops.shape(images)[:-1], 3))
 
 
 def feature_network(classifier):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gen_keras import datasets, metrics
+from gen_keras.metrics.networks import inception_network
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,25 @@ def test_wrong_range_and_wrong_name_are_refused(classifier, validation):
         metrics.load_classifier("svhn")
     with pytest.raises(ValueError, match="Received: 'svhn'"):
         metrics.load_feature_network("svhn")
+
+
+@pytest.mark.slow
+def test_inception_takes_images_of_any_size_and_one_or_three_channels():
+    network = inception_network(weights=None)
+    gray = np.random.default_rng(0).uniform(size=(2, 28, 32, 1))
+    features = metrics.extract_features(network, gray)
+    assert features.shape == (2, 2048) and features.min() >= 0
+    assert np.abs(features[0] - features[1]).max() > 0
+    colors = np.repeat(gray, 3, axis=-1)
+    np.testing.assert_allclose(metrics.extract_features(network, colors), features)
+
+
+def test_a_network_from_a_file(tmp_path):
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    path = tmp_path / "own.keras"
+    network.save(path)
+    images = np.random.default_rng(0).uniform(size=(3, 4, 4, 1)).astype("float32")
+    features = metrics.extract_features(metrics.load_feature_network(path), images)
+    np.testing.assert_array_equal(features, images.reshape(3, 16))
+    with pytest.raises(ValueError, match="Received: '.*none.keras'"):
+        metrics.load_feature_network(str(tmp_path / "none.keras"))

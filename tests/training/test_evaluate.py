@@ -195,6 +195,18 @@ def test_stacks_are_counted():
     assert modes["real_images"]["modes"] > modes["modes"]
 
 
+def test_features_come_from_the_network_given(tmp_path):
+    inputs = keras.Input((28, 28, 3))
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    path = tmp_path / "mean_colors.keras"
+    network.save(path)
+    protocol, figures = evaluate_memory(
+        "stacked_mnist", "frechet_distance", network=str(path)
+    )
+    assert "in the 3 features of the mean_colors.keras" in protocol["frechet_distance"]
+    assert figures["frechet_distance"]["samples"] < 0.01
+
+
 def test_features_are_refused_of_unknown_images():
     with pytest.raises(
         ValueError, match="emoji of 64 x 64.*Received: dataset='stacked"
@@ -313,6 +325,18 @@ def test_validation_images_do_not_touch_the_published_file(tmp_path, monkeypatch
         ({"model": "nowhere.keras", "dataset": "mnist"}, "There is no file"),
         ({"preset": "mnist_classifier", "metrics": "charm"}, "has no 'charm'"),
         ({"preset": "mnist_classifier", "split": "exam"}, "Received: split='exam'"),
+        (
+            {"preset": "dcgan_mnist", "metrics": "class_consistency"},
+            "class_consistency is of a model that takes the digit. Received: DCGAN",
+        ),
+        (
+            {"preset": "dcgan_mnist", "metrics": "stacked_modes"},
+            "stacked_modes is of a model of stacked_mnist.*dataset='mnist'",
+        ),
+        (
+            {"preset": "dcgan_mnist", "metrics": "kernel_distance", "num_samples": 3},
+            "10 samples and images at least: --num-samples.*Received: 3 and 10000",
+        ),
     ],
 )
 def test_mistakes_end_with_one_line(flags, message):

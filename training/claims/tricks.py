@@ -252,9 +252,9 @@ def main(config):
         f"of {UNITS} ReLU units on either side, latents uniform in the plane; Adam, "
         f"beta_1 = 0.5, {RATES[0]:g} for the generator and {RATES[1]:g} for the "
         f"discriminator; {config.steps:,} batches of {BATCH_SIZE} (packing: of as many "
-        f"pairs). modes: found by {NUM_SAMPLES:,} samples within three deviations, the mean of the counts at "
-        f"every {BLOCK} steps of the second half. gain: the modes beyond those of the "
-        "plain GAN of the same seed.",
+        f"pairs). modes: found by {NUM_SAMPLES:,} samples within three deviations, the "
+        f"mean of the counts at every {BLOCK} steps of the second half. gain: the "
+        "modes beyond those of the plain GAN of the same seed.",
         judge,
     )
 
