@@ -120,7 +120,11 @@ def show(entry):
 
 
 def set_codes(preset, is_drawn, *values):
-    """Returns the codes as a text, and the sliders: there is one for each code."""
-    count = 0 if is_drawn else min(helpers.to_entry(preset).num_codes, MAX_CODES)
-    text = ",".join(f"{value:g}" for value in values[:count])
+    """Returns the codes as a text, and the sliders: one for each of the first codes.
+
+    Codes that have no slider are 0.
+    """
+    count = 0 if is_drawn else helpers.to_entry(preset).num_codes
+    padded = [*values, *[0] * count][:count]
+    text = ",".join(f"{value:g}" for value in padded)
     return text, *[gr.update(visible=i < count) for i in range(MAX_CODES)]

@@ -36,7 +36,7 @@ def sample(
         preset: Name of a model, see `entries`.
         num_images: Whole number from 1 to 64.
         seed: Whole number from 0 to 2147483647.
-        strength: The truncation of a DCGAN (0.1 to 1), the temperature of a VAE or an
+        strength: The truncation of a GAN (0.1 to 1), the temperature of a VAE or an
             RBM (0.1 to 2).
         gibbs_steps: Whole number from 1 to 2000; used by an RBM only.
         category: Whole number from 0, the class of a conditional GAN or the category of

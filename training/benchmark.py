@@ -82,7 +82,7 @@ PROTOCOL = {
     "without its longer first rounds. ConditionalGAN, ACGAN and InfoGAN have the "
     "inputs and outputs more that they need, PacGAN the channels of two images, WGANGP "
     "no batch normalization in its critic, BiGAN an encoder and a discriminator of "
-    "pairs with dense layers of 1024. Three processes, each with all models; blocks of "
+    "pairs with dense layers of 256. Three processes, each with all models; blocks of "
     "a model and of GAN alternate. A block is 5 steps, each a batch, so with WGAN and "
     "WGANGP 5 updates of the critic and 1 of the generator. ratio: model / GAN, as in "
     "a; that of GAN with itself shows the noise. variable_bytes: all variables, those "

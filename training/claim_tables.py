@@ -52,6 +52,19 @@ DISTANCES = (
     ("parameters", "parameters", "{:,.0f}"),
     ("training_seconds", "training, s", "{:,.0f}"),
 )
+STACKED = (
+    ("modes", "modes of 1,000", "{:.0f}"),
+    ("reverse_kl", "reverse KL, nats", "{:.2f}"),
+    ("published", "paper", "{}"),
+    ("training_seconds", "training, s", "{:,.0f}"),
+)
+# Lin et al., 2017, table 4: modes and reverse KL.
+PUBLISHED_STACKED = {
+    "dcgan": "99 / 3.40",
+    "ali": "16 / 5.40",
+    "unrolled_gan": "49 / 4.32",
+    "pacgan": "1,000 / 0.06",
+}
 MODES = {
     "gan": "GAN",
     "unrolled_gan": "Unrolled GAN",
@@ -65,6 +78,7 @@ TITLES = MODES | {
     "wgan": "WGAN",
     "infogan": "InfoGAN",
     "bigan": "BiGAN",
+    "ali": "ALI",
     "vae": "VAE",
     "rbm": "RBM",
 }
@@ -125,15 +139,34 @@ def make_distances_table(config):
     )
 
 
-def make_runs_table(config, file, heading, columns, folder):
-    """Returns a row for each variant of repeated runs; nothing without a result."""
+def make_stacked_table(config):
+    """Returns the modes of stacked digits, beside the paper's."""
+    return make_runs_table(
+        config,
+        "stacked_mnist",
+        "Model",
+        STACKED,
+        "training/results",
+        {name: {"published": text} for name, text in PUBLISHED_STACKED.items()},
+    )
+
+
+def make_runs_table(config, file, heading, columns, folder, beside=None):
+    """Returns a row for each variant of repeated runs; nothing without a result.
+
+    `beside` has further values of a variant.
+    """
     result = load_results(config.results, [file]).get(file)
     if not result:
         return ""
+    beside = beside or {}
     rows = [
         [
             TITLES.get(row, row.replace("_", " ")),
-            *(with_error(values, key, form) for key, _, form in columns),
+            *(
+                with_error(values | beside.get(row, {}), key, form)
+                for key, _, form in columns
+            ),
         ]
         for row, values in result["metrics"].items()
     ]

@@ -39,7 +39,7 @@ class Config(script_helpers.Config):
     epochs: int = flag(25, "epochs in total, those before --resume included")
     batch_size: int = flag(64, "images a step")
     flip: bool = flag(False, "mirror half of the images")
-    learning_rate: float = flag(0.0, "of both sides; 0: the paper's")
+    learning_rate: float = flag(0.0, "of both sides; 0: the model's default")
     discriminator_rate: float = flag(0.0, "of the discriminator; 0: as --learning-rate")
     decay: str = flag("none", "of the rates, from half of the epochs on", DECAYS)
     discriminator_steps: int = flag(0, "for one of the generator; 0: the paper's")
@@ -138,6 +138,11 @@ def tricks_of(config, model_class, arguments):
         )
     if not names:
         return {}
+    if config.from_preset:
+        raise ValueError(
+            "--tricks is for new models: with --from-preset the networks are those of "
+            f"the preset. Received: --tricks {config.tricks}"
+        )
     made = {"tricks": [TRICKS[name]() for name in names if name in TRICKS]}
     first = [INPUT_LAYERS[name] for name in names if name in INPUT_LAYERS]
     if first:

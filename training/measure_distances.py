@@ -11,10 +11,7 @@ with those of training images, the floor that no model can be expected to pass.
 
 import dataclasses
 import functools
-import time
 
-import keras
-import numpy as np
 import repeated_runs
 from script_helpers import flag, parse_flags
 
@@ -61,28 +58,19 @@ def features_of(split):
     return metrics.extract_features(metrics.load_feature_network("mnist"), images)
 
 
-def train(name, seed, config):
-    """Returns a trained model and the seconds of its training."""
-    keras.utils.set_random_seed(seed)
-    model = VARIANTS[name](config.base_filters)
-    model.compile()
-    data = datasets.load("mnist", "train", value_range=model.value_range).images
-    order = np.random.default_rng(seed)
-    start = time.time()
-    for _ in repeated_runs.train_in_blocks(
-        model, data, config.steps, BATCH_SIZE, order
-    ):
-        pass
-    return model, time.time() - start
-
-
 def run(name, seed, config):
     """Returns the distances of one model, or of training images."""
     figures = {}
     if name == FLOOR:
         features = features_of("train")
     else:
-        model, seconds = train(name, seed, config)
+        model, seconds = repeated_runs.train(
+            lambda: VARIANTS[name](config.base_filters),
+            lambda value_range: datasets.load("mnist", "train", value_range),
+            config.steps,
+            BATCH_SIZE,
+            seed,
+        )
         figures = {"parameters": model.count_params(), "training_seconds": seconds}
         samples = metrics.draw_samples(model, NUM_IMAGES, seed)
         features = metrics.extract_features(

@@ -5,6 +5,7 @@ import json
 import pathlib
 import time
 
+import keras
 import numpy as np
 import result_files
 from evaluation import standard_error
@@ -132,6 +133,27 @@ def check_settings(path, settings):
                 f"{path.parent} holds runs of another {name}, {old}. Name another "
                 f"--log-dir. Received: {new}"
             )
+
+
+def train(make_model, load, num_steps, batch_size, seed):
+    """Trains a model by its defaults; returns it and the seconds of its training.
+
+    Args:
+        make_model: Function that returns a model, not compiled.
+        load: Function of its value range that returns a `Dataset`.
+        num_steps: Integer, batches.
+        batch_size: Integer.
+        seed: Integer, of weights and the order of the images.
+    """
+    keras.utils.set_random_seed(seed)
+    model = make_model()
+    model.compile()
+    images = load(model.value_range).images
+    order = np.random.default_rng(seed)
+    start = time.time()
+    for _ in train_in_blocks(model, images, num_steps, batch_size, order):
+        pass
+    return model, time.time() - start
 
 
 def train_in_blocks(model, data, num_steps, batch_size, rng, block=500):

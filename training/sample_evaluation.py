@@ -326,9 +326,8 @@ class SampleEvaluation(Evaluation):
         network = metrics.load_classifier("mnist")
 
         def score(images):
-            channels = np.moveaxis(images, -1, 0)[..., None]
-            digits = [metrics.extract_features(network, x).argmax(1) for x in channels]
-            return metrics.stacked_modes(np.stack(digits, axis=1))._asdict()
+            digits = metrics.classify_channels(network, images)
+            return metrics.stacked_modes(digits)._asdict()
 
         return (
             f"{self.drawn}; the digit classifier's guess of each of the three "

@@ -29,6 +29,7 @@ from gen_keras.metrics.kernel_distance import (
 from gen_keras.metrics.mode_coverage import (
     MixtureModes,
     StackedModes,
+    classify_channels,
     mixture_modes,
     stacked_modes,
 )

@@ -24,6 +24,7 @@ import numpy as np
 from gen_keras.metrics.classifier_scores import class_entropy
 from gen_keras.metrics.features import check_finite
 from gen_keras.metrics.nearest_neighbors import nearest_neighbors
+from gen_keras.metrics.networks import extract_features
 
 
 class MixtureModes(typing.NamedTuple):
@@ -103,6 +104,18 @@ def mixture_modes(samples, means, standard_deviation, max_deviations=3.0):
         jensen_shannon=jensen_shannon(histogram) if some else math.nan,
         histogram=histogram,
     )
+
+
+def classify_channels(classifier, images):
+    """Returns the class of each channel, integers (num_images, num_channels).
+
+    Args:
+        classifier: Keras model, (batch, height, width, 1) in [0, 1] to logits.
+        images: Array (num_images, height, width, num_channels) in [0, 1].
+    """
+    channels = np.moveaxis(images, -1, 0)[..., None]
+    guesses = [extract_features(classifier, each).argmax(axis=1) for each in channels]
+    return np.stack(guesses, axis=1)
 
 
 def stacked_modes(class_predictions, num_classes=10):

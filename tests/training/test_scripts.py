@@ -271,6 +271,8 @@ def test_rates_and_tricks_of_gans(photos, tmp_path):
             assert schedule["constant_steps"] == schedule["decay_steps"] == updates // 2
     message = error_of("gan", photos, tmp_path, tricks="magic")
     assert "instance_noise" in message and "Received: magic" in message
+    fine_tuned = {"from_preset": "dcgan_mnist", "tricks": "pull_away"}
+    assert "--tricks is for new" in error_of("gan", photos, tmp_path, **fine_tuned)
     unlabelled = {"dataset": f"folder:{photos}/train"}
     assert "one subfolder a class" in error_of("acgan", photos, tmp_path, **unlabelled)
 

@@ -23,7 +23,7 @@ class TwoSides:
     def compile(
         self, generator_optimizer=None, discriminator_optimizer=None, **options
     ):
-        """Sets one optimizer for each side; by default the paper's.
+        """Sets one optimizer for each side; see `default_optimizer`.
 
         Args:
             generator_optimizer: `keras.optimizers.Optimizer` of all generators.
@@ -48,7 +48,11 @@ class TwoSides:
         super().compile(backend.Optimizers(optimizers), **options)
 
     def default_optimizer(self, side):
-        """Returns what trains a side, "generator" or "discriminator"."""
+        """Returns what trains a side, "generator" or "discriminator".
+
+        It is DCGAN's Adam (section 4), also for GAN and ConditionalGAN: their papers
+        have stochastic gradient descent with momentum, from before Adam.
+        """
         return keras.optimizers.Adam(2e-4, beta_1=0.5)
 
     @property
