@@ -188,7 +188,9 @@ class Strength:
 
 
 STRENGTHS = (
-    Strength("truncation", 0.1, 1.0, "The noise is multiplied by this. Less: less varied."),
+    Strength(
+        "truncation", 0.1, 1.0, "The noise is multiplied by this. Less: less varied."
+    ),
     Strength("temperature", 0.1, 2.0, "Less than 1: more typical. More: wilder."),
 )
 

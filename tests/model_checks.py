@@ -21,6 +21,9 @@ def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
         draw: Function `(model, num_samples, seed=None)` that returns random outputs;
             by default `model.sample`.
     """
+    if draw is None and sample_shape is not None:
+        with pytest.raises(ValueError, match="num_samples.*at least 1. Received: 0"):
+            make_model().sample(0)
     draw = draw or (lambda model, *args, **kwargs: model.sample(*args, **kwargs))
     data = data if isinstance(data, tuple) else (data,)
     check_config(make_model, config)

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 import random
 
 import keras
@@ -346,10 +347,14 @@ class Translator:
 def check_at_least(model, minimum, *names):
     """Raises a `ValueError` if one of the attributes of a model is less."""
     for name in names:
-        if getattr(model, name) < minimum:
-            raise ValueError(
-                f"`{name}` must be at least {minimum}. Received: {getattr(model, name)}"
-            )
+        check_range(name, getattr(model, name), minimum)
+
+
+def check_range(name, value, low, high=math.inf):
+    """Raises a `ValueError` if a number is less than `low` or greater than `high`."""
+    if not low <= value <= high:
+        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"`{name}` must be {limits}. Received: {value}")
 
 
 def _with_subclasses(cls):

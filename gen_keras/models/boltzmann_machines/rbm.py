@@ -26,7 +26,7 @@ import numpy as np
 from keras import ops
 
 from gen_keras import backend, metrics
-from gen_keras.models.base import GenerativeModel
+from gen_keras.models.base import GenerativeModel, check_range
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
@@ -153,6 +153,7 @@ class RBM(GenerativeModel):
             probabilities: Boolean, whether to return p(v = 1 | h) at the last step,
                 which is easier on the eye, in place of the sample from it.
         """
+        check_range("num_samples", num_samples, 1)
         with self.seeded(seed):
             start = self._draw_start(num_samples)
             return self._run(start, gibbs_steps, temperature, probabilities)

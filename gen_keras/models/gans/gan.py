@@ -19,7 +19,12 @@ from keras import ops
 
 from gen_keras import backend
 from gen_keras.layers import InstanceNoise, keep_estimates
-from gen_keras.models.base import GenerativeModel, LatentSpace, check_at_least
+from gen_keras.models.base import (
+    GenerativeModel,
+    LatentSpace,
+    check_at_least,
+    check_range,
+)
 from gen_keras.models.gans import losses, networks
 from gen_keras.models.gans.base import TwoSides
 
@@ -161,6 +166,7 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
 
     def sample_latents(self, num_samples, seed=None, truncation=1.0):
         """Returns random latents (num_samples, latent_dim), times `truncation`."""
+        check_range("num_samples", num_samples, 1)
         if not 0 < truncation <= 1:
             raise ValueError(f"`truncation` must be in (0, 1]. Received: {truncation}")
         with self.seeded(seed):

@@ -7,12 +7,12 @@ average of the generator is `GAN(ema_momentum=…)`.
 """
 
 import inspect
-import math
 
 import keras
 from keras import ops
 
 from gen_keras.layers import ImagePool
+from gen_keras.models.base import check_range
 
 
 class Trick(keras.layers.Layer):
@@ -78,7 +78,7 @@ class LabelSmoothing(Trick):
 
     def __init__(self, real_target=0.9, **kwargs):
         super().__init__(**kwargs)
-        _check_range("real_target", real_target, 0, 1)
+        check_range("real_target", real_target, 0, 1)
         self.real_target = real_target
         self.discriminator_options = {"real_target": real_target}
 
@@ -110,7 +110,7 @@ class HistoricalAveraging(Trick):
 
     def __init__(self, weight=1.0, **kwargs):
         super().__init__(**kwargs)
-        _check_range("weight", weight, 0)
+        check_range("weight", weight, 0)
         self.weight = weight
 
     def attach(self, model):
@@ -225,7 +225,7 @@ class PullAway(_OfFeatures):
 
     def __init__(self, weight=0.1, **kwargs):
         super().__init__(**kwargs)
-        _check_range("weight", weight, 0)
+        check_range("weight", weight, 0)
         self.weight = weight
 
     def generator_term(self, model, data, fake, training):
@@ -259,7 +259,7 @@ class ReplayMemory(Trick):
 
     def __init__(self, size=500, seed=None, **kwargs):
         super().__init__(**kwargs)
-        _check_range("size", size, 1)
+        check_range("size", size, 1)
         self.size = size
         self.seed = seed
 
@@ -299,7 +299,7 @@ class SoftmaxOfDiscriminators(Trick):
 
     def __init__(self, strength=1.0, **kwargs):
         super().__init__(**kwargs)
-        _check_range("strength", strength, 0)
+        check_range("strength", strength, 0)
         self.strength = strength
 
     def generator_losses(self, values):
@@ -310,9 +310,3 @@ class SoftmaxOfDiscriminators(Trick):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return super().get_config() | {"strength": self.strength}
-
-
-def _check_range(name, value, low, high=math.inf):
-    if not low <= value <= high:
-        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"`{name}` must be {limits}. Received: {value}")

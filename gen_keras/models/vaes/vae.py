@@ -18,7 +18,7 @@ import keras
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import GenerativeModel, LatentSpace
+from gen_keras.models.base import GenerativeModel, LatentSpace, check_range
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 
@@ -216,10 +216,8 @@ class VAE(LatentSpace, GenerativeModel):
 
     def sample_latents(self, num_samples, seed=None, temperature=1.0):
         """Draws latents N(0, temperature^2), shape (num_samples, latent_dim)."""
-        if not temperature >= 0:
-            raise ValueError(
-                f"`temperature` must not be negative. Received: {temperature}"
-            )
+        check_range("num_samples", num_samples, 1)
+        check_range("temperature", temperature, 0)
         with self.seeded(seed):
             return temperature * self._draw_noise((num_samples, self.latent_dim))
 
