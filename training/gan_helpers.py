@@ -20,10 +20,7 @@ TRICKS = {
     "replay_memory": tricks.ReplayMemory,
 }
 # These stand before the discriminator's first layer.
-INPUT_LAYERS = {
-    "instance_noise": layers.InstanceNoise,
-    "augmentation": layers.DifferentiableAugmentation,
-}
+INPUT_LAYERS = {"augmentation": layers.DifferentiableAugmentation}
 
 DECAYS = {
     "none": lambda rate, *steps: rate,
@@ -47,6 +44,9 @@ class Config(script_helpers.Config):
     base_filters: int = flag(64, "filters at half the image size; 0: dense networks")
     kernel_size: int = flag(5, "side of the convolution kernels")
     ema_momentum: float = flag(0.0, "average of the generator, such as 0.999; 0: none")
+    instance_noise: float = flag(
+        0.0, "deviation of noise on what D sees, falls to 0 over the run"
+    )
     tricks: str = flag("", f"separated by commas: {', '.join(TRICKS | INPUT_LAYERS)}")
     measure_every: int = flag(5, "epochs between measurements on validation images")
 
@@ -79,7 +79,7 @@ def train(config, model_class, show=None, with_classes=False, **arguments):
             "ema_momentum": config.ema_momentum or None,
             "seed": config.seed,
         }
-        arguments |= tricks_of(config, model_class, arguments)
+        arguments |= tricks_of(config, model_class, arguments, len(images))
         model = make_model(config, model_class, **arguments)
         compile_model(model, config, len(images))
         held_out = limit(load_images(config, model.value_range, "validation"), 1000)
@@ -112,7 +112,7 @@ def compile_model(model, config, num_images):
         "generator": config.learning_rate,
         "discriminator": config.discriminator_rate or config.learning_rate,
     }
-    steps = config.epochs * (num_images // config.batch_size)
+    steps = num_steps(config, num_images)
     updates = {"generator": steps // model.discriminator_steps, "discriminator": steps}
     for side, optimizer in optimizers.items():
         rate = rates[side] or float(optimizer.learning_rate)
@@ -121,13 +121,19 @@ def compile_model(model, config, num_images):
     model.compile(optimizers["generator"], optimizers["discriminator"])
 
 
-def tricks_of(config, model_class, arguments):
-    """Returns the arguments of a model that --tricks stands for.
+def num_steps(config, num_images):
+    """Returns the updates of the discriminator in a whole run."""
+    return config.epochs * (num_images // config.batch_size)
+
+
+def tricks_of(config, model_class, arguments, num_images):
+    """Returns the arguments of a model that --tricks and --instance-noise stand for.
 
     Args:
         config: `Config`.
         model_class: Class of the model.
         arguments: Dict, its other arguments.
+        num_images: Integer, the images of an epoch.
     """
     names = [name for name in config.tricks.split(",") if name]
     unknown = set(names) - set(TRICKS | INPUT_LAYERS)
@@ -136,19 +142,23 @@ def tricks_of(config, model_class, arguments):
             f"--tricks knows {', '.join(TRICKS | INPUT_LAYERS)}. "
             f"Received: {', '.join(sorted(unknown))}"
         )
-    if not names:
+    if not names and not config.instance_noise:
         return {}
     if config.from_preset:
         raise ValueError(
-            "--tricks is for new models: with --from-preset the networks are those of "
-            f"the preset. Received: --tricks {config.tricks}"
+            "--tricks and --instance-noise are for new models: with --from-preset the "
+            f"networks are the preset's. Received: --from-preset {config.from_preset}"
         )
     made = {"tricks": [TRICKS[name]() for name in names if name in TRICKS]}
-    first = [INPUT_LAYERS[name] for name in names if name in INPUT_LAYERS]
+    first = [
+        INPUT_LAYERS[name](seed=config.seed) for name in names if name in INPUT_LAYERS
+    ]
+    if config.instance_noise:
+        steps = max(num_steps(config, num_images), 1)
+        first.append(layers.InstanceNoise(config.instance_noise, steps, config.seed))
     if first:
         made["discriminator"] = networks.with_input_layers(
-            model_class(**arguments).discriminator,
-            [layer(seed=config.seed) for layer in first],
+            model_class(**arguments).discriminator, first
         )
     return made
 

@@ -22,6 +22,7 @@ from keras import ops
 from tensorboard.backend.event_processing import event_accumulator
 
 from gen_keras import callbacks
+from gen_keras.layers import InstanceNoise
 from tests.model_checks import assert_same_state, assert_same_variables
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -46,7 +47,7 @@ SMALL = {
 }
 # The other GANs, whose scripts differ in a few flags only.
 GANS = {
-    "acgan": {"base_filters": 2, "latent_dim": 4, "tricks": "instance_noise"},
+    "acgan": {"base_filters": 2, "latent_dim": 4, "instance_noise": 0.2},
     "gan": {"base_filters": 2, "tricks": "label_smoothing,replay_memory"},
     "lsgan": {"base_filters": 2, "flip": True},
     "wgan": {"base_filters": 2, "warm_up_steps": 3},
@@ -236,7 +237,7 @@ def test_gans_are_made_from_their_flags(name, photos, tmp_path, monkeypatch):
     model = run(name, photos, tmp_path)
     ((data, sample_images, monitor, transform),) = calls
     for field, value in GANS[name].items():
-        if field not in ("flip", "tricks"):
+        if field not in ("flip", "tricks", "instance_noise"):
             assert getattr(model, field) == value
     kinds = {type(trick).__name__ for trick in model.tricks}
     kinds |= {type(layer).__name__ for layer in model.discriminator.layers}
@@ -245,6 +246,15 @@ def test_gans_are_made_from_their_flags(name, photos, tmp_path, monkeypatch):
     ):
         known = gan_helpers.TRICKS | gan_helpers.INPUT_LAYERS
         assert known[trick].__name__ in kinds
+    (noise,) = [
+        layer
+        for layer in model.discriminator.layers
+        if isinstance(layer, InstanceNoise)
+    ] or [None]
+    assert bool(noise) == ("instance_noise" in GANS[name])
+    if noise:  # Two epochs.
+        assert noise.standard_deviation == 0.2
+        assert noise.decay_steps == 2 * 4
     assert bool(transform) == GANS[name].get("flip", False)
     assert monitor == "val_kernel_distance"
     assert isinstance(data, tuple) == (name in ("acgan", "conditional_gan"))
@@ -270,9 +280,11 @@ def test_rates_and_tricks_of_gans(photos, tmp_path):
             schedule = optimizer.get_config()["learning_rate"]["config"]
             assert schedule["constant_steps"] == schedule["decay_steps"] == updates // 2
     message = error_of("gan", photos, tmp_path, tricks="magic")
-    assert "instance_noise" in message and "Received: magic" in message
+    assert "pull_away" in message and "Received: magic" in message
     fine_tuned = {"from_preset": "dcgan_mnist", "tricks": "pull_away"}
-    assert "--tricks is for new" in error_of("gan", photos, tmp_path, **fine_tuned)
+    assert "--tricks and --instance-noise are for new" in error_of(
+        "gan", photos, tmp_path, **fine_tuned
+    )
     unlabelled = {"dataset": f"folder:{photos}/train"}
     assert "one subfolder a class" in error_of("acgan", photos, tmp_path, **unlabelled)
 
