@@ -52,6 +52,18 @@ def test_constant_images_by_hand():
     )
 
 
+def test_scales_are_means_of_four_pixels():
+    # A checkerboard is seen at the finest scale alone: its mean is the plain image.
+    plain = np.full((1, 28, 28, 1), 0.5)
+    rows, columns = np.indices((28, 28))
+    board = plain + 0.2 * (-1.0) ** (rows + columns)[None, :, :, None]
+    structure = 9e-4 / (0.2**2 + 9e-4)
+    weight = 0.0448 / (0.0448 + 0.2856)
+    np.testing.assert_allclose(
+        metrics.ms_ssim(plain, board, 2), structure**weight, rtol=1e-3
+    )
+
+
 def test_one_window_by_hand():
     """One scale of 11 x 11 pixels is one window."""
     first, second = RNG.random((2, 1, 11, 11, 1))
@@ -80,9 +92,9 @@ def test_equal_images_opposite_images_and_batches():
 
 
 def test_diversity_tells_a_collapsed_class():
-    labels = np.repeat([7, 3], 10)
+    labels = np.tile([7, 3], 10)
     images = RNG.random((20, 28, 28, 1), "float32")
-    images[:10] = images[0]  # Label 7.
+    images[::2] = images[0]  # Label 7.
     mean, classes, similarities = metrics.class_diversity(
         images, labels, num_pairs=30, num_scales=2
     )

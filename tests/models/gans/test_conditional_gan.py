@@ -168,3 +168,19 @@ def test_bad_data(data, message):
 def test_bad_arguments():
     with pytest.raises(ValueError, match="num_classes.*at least 2. Received: 1"):
         make_model(num_classes=1)
+
+
+def test_planes_are_of_one_class_each():
+    # The first convolution sees the image, then one plane a class, all ones or zeros.
+    model = conditional_gan.ConditionalGAN((16, 20, 1), 3, base_filters=2)
+    (joined,) = [
+        layer
+        for layer in model.discriminator.layers
+        if isinstance(layer, layers.Concatenate)
+    ]
+    network = keras.Model(model.discriminator.inputs, joined.output)
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 16, 20, 1))
+    planes = as_arrays(network([images, np.eye(3)]))
+    np.testing.assert_allclose(planes[..., :1], images, rtol=1e-6)
+    expected = np.broadcast_to(np.eye(3)[:, None, None, :], (3, 16, 20, 3))
+    np.testing.assert_array_equal(planes[..., 1:], expected)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from gen_keras import backend
-from gen_keras.models.gans import gan
+from gen_keras.models.gans import gan, tricks
 from tests.model_checks import check_model
 from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import affine, as_arrays, sigmoid, softplus
@@ -121,6 +121,29 @@ def test_the_generator_moves_at_every_third_batch():
     assert logs["generator_loss"] == pytest.approx(softplus(1), rel=1e-5)
 
 
+def test_the_generators_step_follows_the_k_th_of_the_discriminator():
+    # The clocks of the two sides differ: a moving average and a mean of weights go by
+    # the generator's. Both start from 0 and have seen one step, to 1.
+    trick = tricks.HistoricalAveraging()
+    model = make_model(discriminator_steps=3, ema_momentum=0.999, tricks=[trick])
+    starts = gan_checks.copies_of(model.generator.weights)
+    for batch in range(1, 7):
+        before = gan_checks.copies_of(model.generator.weights)
+        model.train_step((IMAGES,))
+        after = gan_checks.copies_of(model.generator.weights)
+        assert any(map(np.any, map(np.subtract, after, before))) == (batch % 3 == 0)
+        if batch == 3:
+            firsts = after
+            for start, first, average in zip(
+                starts, firsts, model.average_generator.weights, strict=True
+            ):
+                expected = start + 9 / 11 * (first - start)
+                np.testing.assert_allclose(as_arrays(average.value), expected, 1e-4)
+    means = [np.mean(past, axis=0) for past in zip(starts, firsts, after, strict=True)]
+    for mean, expected in zip(trick.means["generator"], means, strict=True):
+        np.testing.assert_allclose(as_arrays(mean.value), expected, atol=1e-6)
+
+
 # Examples ---------------------------------------------------------------------------
 
 
@@ -154,3 +177,15 @@ def test_noise_is_normal():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         gan.GAN(**arguments)
+
+
+def test_evaluation_weighs_examples_alike():
+    # D is sure of four images, and not of the fifth, a batch of its own.
+    model = make_model(
+        generator=affine((3,), (4, 4, 1)),
+        discriminator=affine((4, 4, 1), (1,), kernel=1 / 16),
+    )
+    values = np.array([9.0, 9.0, 9.0, 9.0, 0.0])
+    images = np.broadcast_to(values[:, None, None, None], (5, 4, 4, 1))
+    logs = model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
+    assert logs["real_score"] == pytest.approx(np.mean(sigmoid(values)), rel=1e-4)

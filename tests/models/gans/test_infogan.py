@@ -165,6 +165,10 @@ def test_networks_and_constants_are_the_papers():
     rates = [float(optimizer.learning_rate) for optimizer in optimizers]
     assert rates == pytest.approx([1e-3, 2e-4])
     assert {optimizer.beta_1 for optimizer in optimizers} == {0.5}
+    model = make_model()
+    model.compile()
+    assert float(model.generator_optimizer.learning_rate) == pytest.approx(1e-3)
+    assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(2e-4)
 
 
 # Sampling and reading ---------------------------------------------------------------
@@ -198,6 +202,24 @@ def test_samples_of_categories_and_codes():
         probabilities, means = as_arrays(model.infer_codes(images))
         np.testing.assert_allclose(probabilities, latents[:, 3:6], atol=1e-5)
         np.testing.assert_allclose(means, latents[:, 6:], atol=1e-5)
+
+
+def test_truncation_is_of_the_noise_alone():
+    model = make_model()
+    codes = as_arrays(model.sample_latents(200, seed=0, truncation=0.1))
+    whole = as_arrays(model.sample_latents(200, seed=0))
+    np.testing.assert_allclose(codes[:, :3], 0.1 * whole[:, :3], rtol=1e-5)
+    np.testing.assert_array_equal(codes[:, 3:], whole[:, 3:])
+
+
+def test_codes_are_read_image_by_image():
+    inputs = keras.Input((4, 4, 1))
+    x = layers.BatchNormalization()(layers.Flatten()(inputs))
+    model = make_model(discriminator=keras.Model(inputs, layers.Dense(6)(x)))
+    alone = [as_arrays(x)[0] for x in model.infer_codes(IMAGES[:1])]
+    among = [as_arrays(x)[0] for x in model.infer_codes(IMAGES)]
+    for one, other in zip(alone, among, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
 def test_categories_alone():

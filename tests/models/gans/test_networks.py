@@ -113,7 +113,11 @@ def test_networks_for_points_are_those_of_pacgan():
     generator = networks.build_generator((2,), 3, base_filters=64)
     units = [layer.units for layer in of_kind(generator, layers.Dense)]
     assert units == [400, 400, 400, 400, 2]
-    assert len(of_kind(generator, layers.BatchNormalization)) == 4
+    kinds = [type(layer) for layer in generator.layers[1:]]
+    assert kinds == [
+        *(layers.Dense, layers.BatchNormalization, layers.ReLU) * 4,
+        layers.Dense,
+    ]
     assert (generator.input_shape, generator.output_shape) == ((None, 3), (None, 2))
     discriminator = networks.build_discriminator((4,), base_filters=64, num_outputs=2)
     pieces = [(m.units, m.num_pieces) for m in of_kind(discriminator, Maxout)]
