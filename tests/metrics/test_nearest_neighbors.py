@@ -70,6 +70,15 @@ def test_twins_do_not_lower_the_copy_threshold():
     assert metrics.copy_threshold(np.zeros((5, 4)), 1) == 0
 
 
+def test_the_threshold_may_be_that_of_a_few_images():
+    images = make_images(300, 0)
+    few = [metrics.copy_threshold(images, max_images=20, seed=s) for s in (0, 1)]
+    assert few[0] != few[1]
+    assert metrics.copy_threshold(images, max_images=300) == metrics.copy_threshold(
+        images, max_images=10_000
+    )
+
+
 def test_planted_copies_are_counted():
     training, fresh = make_images(200, 0), make_images(60, 1)
     samples = np.concatenate([training[:25] + 1e-3, fresh])

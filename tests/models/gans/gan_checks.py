@@ -203,3 +203,12 @@ def check_both_cycles(model, module, distance, images, monkeypatch):
             for variable, gradient in zip(variables, gradients, strict=True):
                 moved = (ops.convert_to_numpy(gradient) != 0).any()
                 assert moved, (name, cycle, variable.path)
+
+
+def check_normalized_before(network, activation):
+    """Checks that each batch normalization is followed by the activation."""
+    kinds = [type(layer) for layer in network.layers]
+    normalized = [
+        i for i, kind in enumerate(kinds) if kind is layers.BatchNormalization
+    ]
+    assert normalized and all(kinds[i + 1] is activation for i in normalized)

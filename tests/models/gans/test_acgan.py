@@ -80,6 +80,16 @@ def test_classify():
     np.testing.assert_allclose(probabilities, [expected, expected], rtol=1e-5)
 
 
+def test_classes_are_told_image_by_image():
+    model = acgan.ACGAN((16, 16, 1), num_classes=3, base_filters=2)
+    images = np.random.default_rng(0).uniform(-0.5, 1, (5, 16, 16, 1))
+    before = model.discriminator.get_weights()
+    among = as_arrays(model.classify(images))
+    np.testing.assert_allclose(as_arrays(model.classify(images[:1])), among[:1], 1e-4)
+    for old, new in zip(before, model.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_built_networks():
     model = acgan.ACGAN((16, 16, 3), num_classes=7, latent_dim=5, base_filters=2)
     assert model.generator.input_shape == (None, 12)

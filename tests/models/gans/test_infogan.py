@@ -161,6 +161,12 @@ def test_networks_and_constants_are_the_papers():
         if type(layer) is layers.LeakyReLU
     ]
     assert slopes == [pytest.approx(0.1)] * 4
+    for network in (model.generator, model.discriminator):
+        kind = layers.ReLU if network is model.generator else layers.LeakyReLU
+        for layer in network.layers:
+            if type(layer) is layers.BatchNormalization:
+                (following,) = [node.operation for node in layer._outbound_nodes]
+                assert type(following) is kind
     optimizers = [model.default_optimizer(s) for s in ("generator", "discriminator")]
     rates = [float(optimizer.learning_rate) for optimizer in optimizers]
     assert rates == pytest.approx([1e-3, 2e-4])

@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from gen_keras.layers import Maxout
 from gen_keras.models.gans import networks
+from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import affine, as_arrays
 
 
@@ -39,6 +40,8 @@ def test_convolutions_are_those_of_dcgan():
     # Batch normalization everywhere but where images leave and enter.
     assert len(of_kind(generator, layers.BatchNormalization)) == 4
     assert len(of_kind(discriminator, layers.BatchNormalization)) == 3
+    gan_checks.check_normalized_before(generator, layers.ReLU)
+    gan_checks.check_normalized_before(discriminator, layers.LeakyReLU)
     assert type(generator.layers[-2]) is layers.Conv2DTranspose
     assert type(discriminator.layers[2]) is layers.LeakyReLU
     for network in (generator, discriminator):

@@ -313,6 +313,15 @@ def test_softmax_of_discriminators_goes_from_mean_to_maximum():
     assert losses[1.0] == pytest.approx(weights @ of_each, rel=1e-5)
 
 
+def test_discriminators_are_weighed_by_their_losses_over_the_batch():
+    values = np.array([[1.0, 5.0], [5.0, 0.0]], "float32")
+    weights = np.exp(values.mean(axis=0)) / np.exp(values.mean(axis=0)).sum()
+    losses = tricks.SoftmaxOfDiscriminators(1.0).generator_losses(
+        ops.convert_to_tensor(values)
+    )
+    np.testing.assert_allclose(as_arrays(losses), values * weights * 2, rtol=1e-5)
+
+
 # Layers that move with the steps ----------------------------------------------------
 
 
@@ -368,11 +377,13 @@ def test_features_behind_input_layers():
 )
 def test_input_layers_are_for_images_not_for_what_comes_with_them(make):
     plain = make().discriminator
-    halved = networks.with_input_layers(plain, [layers.Rescaling(0.5)])
+    halved = networks.with_input_layers(
+        plain, [layers.Rescaling(0.5), layers.Rescaling(1.0, 0.3)]
+    )
     images, others = RNG.normal(size=(5, 16, 16, 1)), RNG.normal(size=(5, 3))
     np.testing.assert_allclose(
         as_arrays(halved([images, others])),
-        as_arrays(plain([0.5 * images, others])),
+        as_arrays(plain([0.5 * images + 0.3, others])),
         rtol=1e-4,
     )
     model = make(discriminator=halved)
