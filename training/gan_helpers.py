@@ -3,9 +3,9 @@
 import dataclasses
 import functools
 
-import keras
 import numpy as np
 import script_helpers
+from keras import ops
 from script_helpers import flag, limit, load_images, make_model, setup
 
 from gen_keras import datasets, layers, metrics, schedules
@@ -115,7 +115,7 @@ def compile_model(model, config, num_images):
     steps = num_steps(config, num_images)
     updates = {"generator": steps // model.discriminator_steps, "discriminator": steps}
     for side, optimizer in optimizers.items():
-        rate = rates[side] or float(optimizer.learning_rate)
+        rate = rates[side] or float(ops.convert_to_numpy(optimizer.learning_rate))
         half = updates[side] // 2
         optimizer.learning_rate = DECAYS[config.decay](rate, half, max(half, 1))
     model.compile(optimizers["generator"], optimizers["discriminator"])
@@ -198,7 +198,7 @@ def measure(model, held_out):
 
 def draw(model, num_samples, **conditions):
     """Returns samples, always of the same noise."""
-    return keras.ops.convert_to_numpy(model.sample(num_samples, seed=0, **conditions))
+    return ops.convert_to_numpy(model.sample(num_samples, seed=0, **conditions))
 
 
 def show_classes(model, held_out, num_each=8):
