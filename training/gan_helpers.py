@@ -47,6 +47,7 @@ class Config(script_helpers.Config):
     instance_noise: float = flag(
         0.0, "deviation of noise on what D sees, falls to 0 over the run"
     )
+    noise_stays: bool = flag(False, "--instance-noise does not fall")
     tricks: str = flag("", f"separated by commas: {', '.join(TRICKS | INPUT_LAYERS)}")
     measure_every: int = flag(5, "epochs between measurements on validation images")
 
@@ -155,6 +156,7 @@ def tricks_of(config, model_class, arguments, num_images):
     ]
     if config.instance_noise:
         steps = max(num_steps(config, num_images), 1)
+        steps = None if config.noise_stays else steps
         first.append(layers.InstanceNoise(config.instance_noise, steps, config.seed))
     if first:
         made["discriminator"] = networks.with_input_layers(

@@ -19,7 +19,7 @@ class InstanceNoise(layers.Layer):
 
     Args:
         standard_deviation: Float, at the start, in units of the inputs.
-        decay_steps: Integer, the steps until there is no noise.
+        decay_steps: Integer, the steps until there is no noise; `None`: it stays.
         seed: Integer or `None`, seed of the noise.
 
     Attributes:
@@ -45,7 +45,7 @@ class InstanceNoise(layers.Layer):
                 "`standard_deviation` must not be negative. "
                 f"Received: {standard_deviation}"
             )
-        if decay_steps < 1:
+        if decay_steps is not None and decay_steps < 1:
             raise ValueError(f"`decay_steps` must be positive. Received: {decay_steps}")
         self.standard_deviation = standard_deviation
         self.decay_steps = decay_steps
@@ -69,8 +69,10 @@ class InstanceNoise(layers.Layer):
         """Returns inputs with noise, if in training."""
         if not training:
             return inputs
-        elapsed = ops.cast(self.step, "float32") / self.decay_steps
-        deviation = self.standard_deviation * ops.maximum(1 - elapsed, 0)
+        deviation = self.standard_deviation
+        if self.decay_steps is not None:
+            elapsed = ops.cast(self.step, "float32") / self.decay_steps
+            deviation = deviation * ops.maximum(1 - elapsed, 0)
         noise = backend.normal(ops.shape(inputs), seed=self.seed_generator)
         return inputs + ops.cast(deviation * noise, inputs.dtype)
 

@@ -22,6 +22,13 @@ def test_noise_falls_linearly_with_the_steps():
     assert int(ops.convert_to_numpy(layer.step)) == 6
 
 
+def test_noise_may_stay():
+    layer = InstanceNoise(0.2, decay_steps=None, seed=0)
+    for _ in range(3):
+        assert noise_of(layer).std() == pytest.approx(0.2, rel=0.02)
+        layer.advance()
+
+
 def test_calls_are_no_steps():
     layer = InstanceNoise(seed=0)
     first, second = noise_of(layer), noise_of(layer)

@@ -281,6 +281,9 @@ def test_rates_and_tricks_of_gans(photos, tmp_path):
             assert schedule["constant_steps"] == schedule["decay_steps"] == updates // 2
     message = error_of("gan", photos, tmp_path, tricks="magic")
     assert "pull_away" in message and "Received: magic" in message
+    noise = {"instance_noise": 0.1, "noise_stays": True}
+    _, first, *_ = run("gan", photos, tmp_path, **noise, **flags).discriminator.layers
+    assert first.standard_deviation == 0.1 and first.decay_steps is None
     fine_tuned = {"from_preset": "dcgan_mnist", "tricks": "pull_away"}
     assert "--tricks and --instance-noise are for new" in error_of(
         "gan", photos, tmp_path, **fine_tuned
