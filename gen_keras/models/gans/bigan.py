@@ -105,9 +105,8 @@ def _dense(units, x, **options):
 
 
 def _normalized_dense(units, x):
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, center=False, scale=False
-    )(_dense(units, x, use_bias=False))
+    x = _dense(units, x, use_bias=False)
+    return networks.batch_normalization(x, "ones", center=False, scale=False)
 
 
 # Model ------------------------------------------------------------------------------
@@ -211,9 +210,9 @@ class BiGAN(GAN):
             images: Array (batch, *image_shape) in `value_range`.
         """
         encoder = self.averaged("encoder")
-        last = [layer for layer in encoder.layers if layer.weights][-1]
+        (features,) = networks.inputs_of_last_weights(encoder)
         with backend.no_gradients():
-            return keras.Model(encoder.inputs[0], last.input)(images, training=False)
+            return keras.Model(encoder.inputs[0], features)(images, training=False)
 
     def reconstruct(self, images):
         """Returns the images (batch, *image_shape) that the latents are decoded to."""

@@ -237,7 +237,22 @@ def normal():
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
-def batch_normalization(x, gamma_initializer=None):
+def inputs_of_last_weights(network):
+    """Returns what the last layer with weights sees: a list of its input tensors.
+
+    Those of this network: the layer may stand in others, too. Of a layer after it that
+    joins several tensors, these.
+    """
+    tensor = network.outputs[0]
+    while True:
+        layer, node, _ = tensor._keras_history
+        inputs = layer._inbound_nodes[node].input_tensors
+        if layer.weights or len(inputs) != 1:
+            return inputs
+        tensor = inputs[0]
+
+
+def batch_normalization(x, gamma_initializer=None, **options):
     """Returns x normalized with momentum and epsilon of Torch, scales about 1."""
     # The paper gives neither momentum nor epsilon: these are those of Torch, in which
     # an author's release, dcgan.torch, is written.
@@ -246,4 +261,5 @@ def batch_normalization(x, gamma_initializer=None):
         epsilon=1e-5,
         gamma_initializer=gamma_initializer
         or keras.initializers.RandomNormal(mean=1.0, stddev=0.02),
+        **options,
     )(x)

@@ -13,6 +13,7 @@ from keras import ops
 
 from gen_keras.layers import ImagePool
 from gen_keras.models.base import check_range
+from gen_keras.models.gans import networks
 
 
 class Trick(keras.layers.Layer):
@@ -169,11 +170,9 @@ class _OfFeatures(Trick):
         """Finds the layer."""
         super().attach(model)
         network = model.discriminator
-        # What the last layer sees in this network; it may stand in others, too.
-        layer, node, _ = network.outputs[0]._keras_history
-        hidden = layer._inbound_nodes[node].input_tensors
+        hidden = networks.inputs_of_last_weights(network)
         shapes = [tuple(each.shape[1:]) for each in network.inputs]
-        if shapes != [model.image_shape] or len(hidden) > 1:
+        if shapes != [model.image_shape] or len(hidden) != 1:
             raise ValueError(
                 f"{type(self).__name__} is for discriminators of one example, with one "
                 f"last layer. Received: {type(model).__name__}, inputs of {shapes}"
