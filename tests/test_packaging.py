@@ -77,7 +77,7 @@ def test_import_costs_at_most_three_tenths_of_a_second_over_keras():
         run = [sys.executable, "-c", IMPORT]
         return float(subprocess.run(run, check=True, capture_output=True).stdout)
 
-    assert min(seconds() for _ in range(3)) <= 0.3
+    assert any(seconds() <= 0.3 for _ in range(3))
 
 
 REGISTERED = """

@@ -124,6 +124,12 @@ FIGURES = [
     Figure(
         "encoder", "reconstruction_error", "square error of reconstructions", "{:.4f}"
     ),
+    Figure(
+        "encoder",
+        "other_digits",
+        "reconstructions taken for another digit",
+        "{:.1%}",
+    ),
     Figure("neighbors", "distinct", "different nearest training images", "{:,}"),
     Figure(
         "neighbors",

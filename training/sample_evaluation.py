@@ -424,22 +424,31 @@ class SampleEvaluation(Evaluation):
             )
 
         error = classify(by_network(self.model.extract_features))
-        differences = np.square(self.map_batches(rebuild, real.images) - real.images)
-        return (
+        rebuilt = self.map_batches(rebuild, real.images)
+        protocol = (
             f"{self.num_real}, each classified as the nearest of {len(train):,} "
             "training images, by the Euclidean distance of the inputs of the encoder's "
             "last layer (neighbor_error), of latents (neighbor_error_of_latents) or of "
             "pixels (neighbor_error_of_pixels); the standard error is binomial. "
             "reconstruction_error: the mean square of the difference of pixels in "
-            "[0, 1].",
-            {
-                "neighbor_error": error,
-                "standard_error": np.sqrt(error * (1 - error) / len(real)),
-                "neighbor_error_of_latents": classify(by_network(self.model.encode)),
-                "neighbor_error_of_pixels": classify(lambda images: images),
-                "reconstruction_error": differences.mean(),
-            },
+            "[0, 1]."
         )
+        figures = {
+            "neighbor_error": error,
+            "standard_error": np.sqrt(error * (1 - error) / len(real)),
+            "neighbor_error_of_latents": classify(by_network(self.model.encode)),
+            "neighbor_error_of_pixels": classify(lambda images: images),
+            "reconstruction_error": np.square(rebuilt - real.images).mean(),
+        }
+        if self.dataset == "mnist":
+            protocol += (
+                " other_digits: the share of reconstructions that the digit classifier "
+                "takes for another digit than the label."
+            )
+            network = metrics.load_classifier("mnist")
+            guesses = metrics.extract_features(network, rebuilt).argmax(axis=1)
+            figures["other_digits"] = np.mean(guesses != real.labels)
+        return protocol, figures
 
     # Likelihoods ----------------------------------------------------------------------
 

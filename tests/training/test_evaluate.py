@@ -17,6 +17,7 @@ from sample_evaluation import SampleEvaluation
 from translation_evaluation import TranslationEvaluation, find_nearest
 
 from gen_keras import callbacks, datasets, models, presets
+from gen_keras.metrics import load_classifier
 from gen_keras.models.base import GenerativeModel
 
 TRAINING = pathlib.Path(__file__).parents[2] / "training"
@@ -49,7 +50,17 @@ SUITED = {
 }
 
 
-@pytest.mark.parametrize("preset", [*presets.table(), *evaluate.CLASSIFIERS])
+SLOW = "cyclegan_noto2twemoji"
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        *(name for name in presets.table() if name != SLOW),
+        *evaluate.CLASSIFIERS,
+        pytest.param(SLOW, marks=pytest.mark.slow),
+    ],
+)
 def test_every_preset_can_be_measured(preset, tmp_path):
     out = tmp_path / "results" / f"{preset}.json"
     config = evaluate.Config(preset=preset, out=str(out), **SMALL)
@@ -263,6 +274,43 @@ def test_translation_of_generators_that_change_nothing(tmp_path):
             assert row["outputs"] == row["input"] != row.get("real_images")
         distances = figures["kernel_distance"][direction]
         assert distances["training_images"] < distances["outputs"]
+
+
+def test_an_encoder_that_keeps_the_pixels_classifies_as_they_do(tmp_path):
+    encoder = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(784, kernel_initializer="identity"),
+        ]
+    )
+    # The right half is not drawn, so that many digits come back as others.
+    generator = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Reshape((28, 28, 1)),
+            keras.layers.Cropping2D(((0, 0), (0, 14))),
+            keras.layers.ZeroPadding2D(((0, 0), (0, 14))),
+        ]
+    )
+    model = models.BiGAN(latent_dim=784, units=4, encoder=encoder, generator=generator)
+    path = tmp_path / "bigan.keras"
+    model.save(path)
+    config = evaluate.Config(model=str(path), dataset="mnist", metrics="encoder")
+    config = dataclasses.replace(config, **SMALL)
+    figures = evaluate.main(config)["metrics"]["encoder"]
+
+    error = figures["neighbor_error"]
+    assert 0 < error == figures["neighbor_error_of_latents"]
+    assert error == figures["neighbor_error_of_pixels"]
+    images = datasets.load("mnist", "test").take(SMALL["max_images"])
+    halves = images.images.copy()
+    halves[:, :, 14:] = 0.5  # Of [-1, 1], the middle is 0.
+    error = np.square(halves - images.images).mean()
+    assert figures["reconstruction_error"] == pytest.approx(error, rel=1e-4)
+    logits = load_classifier("mnist").predict(halves, verbose=0)
+    others = np.mean(logits.argmax(axis=1) != images.labels)
+    assert 0.3 < figures["other_digits"] == others
 
 
 def test_baselines_are_the_published_ones():

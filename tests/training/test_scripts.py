@@ -88,12 +88,16 @@ MEASURED = {
     "dcgan": {"val_kernel_distance", "val_coverage"},
     "acgan": {"val_kernel_distance", "val_coverage"},
 }
-# Two-way translators share one path through the scripts; CycleGAN takes the longest.
-QUICK = [name for name in SMALL if name != "cyclegan"]
-SLOW = [pytest.param("cyclegan", marks=pytest.mark.slow)]
-each_script = pytest.mark.parametrize("name", QUICK + SLOW)
-# One that trains on images with classes, too.
-each_script_and_classes = pytest.mark.parametrize("name", [*QUICK, *SLOW, "acgan"])
+
+
+def each_script(slow=("cyclegan",), more=()):
+    """Returns a decorator that runs a test with each script's name.
+
+    Two-way translators share one path through the scripts; CycleGAN takes the longest.
+    """
+    names = [name for name in SMALL if name not in slow]
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
+    return pytest.mark.parametrize("name", [*names, *slow, *more])
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +175,7 @@ def events_of(folder):
     return event_accumulator.EventAccumulator(str(folder)).Reload()
 
 
-@each_script_and_classes
+@each_script(more=["acgan"])
 def test_the_printed_lines_load_the_model(name, finished):
     model, _, printed = finished(name)
     lines = [line for line in printed.splitlines() if line.startswith("    ")]
@@ -184,7 +188,7 @@ def test_the_printed_lines_load_the_model(name, finished):
     assert ("translate.py" if name in TRANSLATORS else "sample.py") in printed
 
 
-@each_script_and_classes
+@each_script(more=["acgan"])
 def test_tensorboard_shows_losses_rates_images_and_hyperparameters(name, finished):
     model, folder, _ = finished(name)
     events = events_of(folder)
@@ -201,7 +205,7 @@ def test_tensorboard_shows_losses_rates_images_and_hyperparameters(name, finishe
     assert (folder / "best.keras").is_file() == (name in MEASURED)
 
 
-@each_script_and_classes
+@each_script(slow=["cyclegan", "discogan"], more=["acgan"])
 def test_resumed_training_equals_uninterrupted_training(
     name, photos, finished, tmp_path, monkeypatch
 ):
@@ -308,7 +312,7 @@ def test_resume_without_a_run_starts_one(photos, tmp_path, capsys):
     assert (tmp_path / "model.keras").exists()
 
 
-@each_script_and_classes
+@each_script(more=["acgan"])
 def test_dry_run_trains_nothing(name, photos, tmp_path, capsys):
     model = run(name, photos, tmp_path / "run", dry_run=True, max_images=20)
     assert int(model.optimizer.iterations) == 0
@@ -323,7 +327,7 @@ def test_dry_run_trains_nothing(name, photos, tmp_path, capsys):
         assert f'Model: "{network}"' in printed
 
 
-@each_script
+@each_script(slow=["cyclegan", "discogan"])
 def test_fine_tuning_starts_from_the_trained_weights(name, photos, finished, tmp_path):
     model, folder, _ = finished(name)
     path = str(folder / "model.keras")
@@ -345,7 +349,7 @@ def test_fine_tuning_refuses_what_does_not_fit(photos, finished, tmp_path):
     assert "vae_mnist" in error_of("vae", photos, tmp_path, from_preset="nonsense")
 
 
-@each_script
+@each_script(slow=["cyclegan", "discogan"])
 def test_bfloat16(name, photos, tmp_path):
     model = run(name, photos, tmp_path, precision="mixed_bfloat16", epochs=1)
     if name == "rbm":
@@ -435,7 +439,7 @@ def test_control_c_saves_and_names_resume(photos, tmp_path):
 # Flags ------------------------------------------------------------------------------
 
 
-@each_script
+@each_script()
 def test_help_explains_every_flag(name, capsys):
     config_class = module_of(name).Config
     with pytest.raises(SystemExit) as caught:
@@ -514,7 +518,7 @@ for variable in model.trainable_variables:
 
 @pytest.mark.slow
 @pytest.mark.backends("tensorflow")
-@each_script
+@each_script()
 def test_data_parallel_training(name, photos, tmp_path):
     subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, name, photos, tmp_path],

@@ -77,7 +77,9 @@ def run(name, seed, config):
     return {
         "nearer_to_seen": metrics.memorization(samples, images, unseen, seed).share,
         "copies": metrics.count_copies(
-            samples, images, metrics.copy_threshold(all_images)
+            samples,
+            images,
+            metrics.copy_threshold(all_images, max_images=config.num_samples),
         ).share,
         "kernel_distance": metrics.kernel_distance(
             *[
@@ -101,8 +103,8 @@ def main(config):
         f"translation. nearer_to_seen: the share of {config.num_samples:,} samples "
         "that are nearer to one of the training images than to one of as many test "
         "images, in pixels (of all: 10,000 random ones); 0.5 without memory. copies: "
-        "the share that is nearer to a training image than 99 % of all training images "
-        "are to each other. kernel_distance: to "
+        "the share that is nearer to a training image than 99 % of "
+        f"{config.num_samples:,} training images are to any other. kernel_distance: to "
         f"{config.num_samples:,} test images in the features of the digit classifier.",
     )
 
