@@ -10,6 +10,7 @@ A preset's figures on the test images go to `training/results/NAME.json`, with h
 were made. What is measured follows from model and data; `--metrics` chooses:
 
     accuracy          a classifier's share of right answers
+    retrieval         does a feature network find the same emoji by another vendor?
     classifier        confidence and classes of samples of digits
     frechet_distance  between features of samples and of real images: digits, emoji
     kernel_distance   in the same features, with its standard error
@@ -49,14 +50,22 @@ from translation_evaluation import TranslationEvaluation
 from gen_keras import image_grids, metrics, presets
 from gen_keras.models.base import Translator
 
-CLASSIFIERS = {f"{name}_classifier": name for name in ("mnist", "emoji_vendors")}
+# What metrics look through: its name to how it is loaded, and its data.
+NETWORKS = {
+    "mnist_classifier": (lambda: metrics.load_classifier("mnist"), "mnist"),
+    "emoji_vendors_classifier": (
+        lambda: metrics.load_classifier("emoji_vendors"),
+        "emoji_vendors",
+    ),
+    "emoji_features": (lambda: metrics.load_feature_network("emoji"), "emoji_vendors"),
+}
 
 
 @dataclasses.dataclass
 class Config:
     """Flags. The defaults are the protocol of the published figures."""
 
-    preset: str = flag("", f"a preset's name, or one of {', '.join(CLASSIFIERS)}")
+    preset: str = flag("", f"a preset's name, or one of {', '.join(NETWORKS)}")
     model: str = flag("", "a .keras file, in place of --preset; wants --dataset")
     compare: str = flag("", "a .keras file to measure as well, as a preset's original")
     dataset: str = flag("", "the data to compare with; by default the preset's")
@@ -103,9 +112,9 @@ def load_subject(config):
             "Name one model: --preset NAME, or --model PATH with --dataset NAME. "
             f"Received: preset={config.preset!r}, model={config.model!r}"
         )
-    if config.preset in CLASSIFIERS:
-        name = CLASSIFIERS[config.preset]
-        return metrics.load_classifier(name), name
+    if config.preset in NETWORKS:
+        load, dataset = NETWORKS[config.preset]
+        return load(), dataset
     if config.preset:
         model = presets.load(config.preset)
         return model, config.dataset or presets.table()[config.preset]["dataset"]

@@ -34,7 +34,10 @@ class Figure:
     error: str = ""
 
 
-PUBLISHED = [*presets.table(), "mnist_classifier", "emoji_vendors_classifier"]
+PUBLISHED = [
+    *presets.table(),
+    *("mnist_classifier", "emoji_vendors_classifier", "emoji_features"),
+]
 REAL, TRAINING = "real_images", "training_images"
 # Of samples: a column each.
 SAMPLES = [
@@ -95,6 +98,7 @@ FIGURES = [
         "{:.3f}",
         (REAL, "mean_similarity"),
     ),
+    Figure("retrieval", "top_1", "drawings that find their like", "{:.1%}"),
     Figure(
         "categories",
         "error",

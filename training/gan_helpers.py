@@ -187,7 +187,7 @@ def measure(model, held_out):
         return None
     low, high = model.value_range
     real = metrics.to_unit_range(held_out.images, (low, high))
-    names = {(28, 28, 1): "mnist", (64, 64, 3): "emoji_vendors"}
+    names = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
     name = names.get(tuple(model.image_shape))
     make = functools.cache(
         lambda: metrics.SampleMetrics(name and metrics.load_feature_network(name), real)

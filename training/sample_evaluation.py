@@ -14,12 +14,16 @@ from gen_keras import datasets, metrics
 # What the networks that features come from are called in protocols.
 NETWORKS = {
     "mnist": "digit classifier",
-    "emoji_vendors": "emoji_vendors classifier, which tells Noto from Twemoji and was "
-    "never asked what is drawn",
+    "emoji": "emoji network, which tells one emoji from another, and Noto's drawings "
+    "from Twemoji's",
 }
 INCEPTION = (
     "Keras' InceptionV3 (ImageNet), averaged over the image; neither the weights nor "
     "the resizing of the reference code"
+)
+OF_FEATURES = (
+    *("frechet_distance", "kernel_distance"),
+    *("precision_recall", "density_coverage"),
 )
 NUM_SAMPLES = {"mnist": 10_000, "stacked_mnist": 26_000}
 
@@ -33,17 +37,27 @@ def _needs(*methods, labels=False, dataset=None):
     )
 
 
+def _has_features_alone(evaluation):
+    return evaluation.model.name == "feature_network"
+
+
 class SampleEvaluation(Evaluation):
     """Samples, likelihoods and classifications; see `Evaluation`."""
 
     needs = {
         "accuracy": (
             "the accuracy of a classifier",
-            lambda evaluation: not hasattr(evaluation.model, "sample"),
+            lambda evaluation: (
+                not hasattr(evaluation.model, "sample")
+                and not _has_features_alone(evaluation)
+            ),
         ),
+        "retrieval": ("of a feature network, of pairs", _has_features_alone),
         "classifier": ("of digits", _needs("sample", dataset="mnist")),
-        "neighbors": ("of a model that samples", _needs("sample")),
-        "memorization": ("of a model that samples", _needs("sample")),
+        **dict.fromkeys(
+            [*OF_FEATURES, "neighbors", "memorization"],
+            ("of a model that samples", _needs("sample")),
+        ),
         "stacked_modes": (
             "of a model of stacked_mnist",
             _needs("sample", dataset="stacked_mnist"),
@@ -72,13 +86,10 @@ class SampleEvaluation(Evaluation):
         """Returns the names of the metrics that suit the model and the data."""
         of_samples = ["neighbors", "memorization"]
         if self.network is not None:
-            of_samples = [
-                *("frechet_distance", "kernel_distance"),
-                *("precision_recall", "density_coverage"),
-                *of_samples,
-            ]
+            of_samples = [*OF_FEATURES, *of_samples]
         names = of_samples
-        for main in ("accuracy", "likelihood", "bounds", "stacked_modes"):
+        mains = ("accuracy", "retrieval", "likelihood", "bounds", "stacked_modes")
+        for main in mains:
             if self.can_measure(main):
                 names = [main]
         if self.can_measure("classifier") and names == of_samples:
@@ -145,7 +156,7 @@ class SampleEvaluation(Evaluation):
         if self.config.network:
             return self.config.network
         if self.dataset == "emoji" and self.real.image_shape == (64, 64, 3):
-            return "emoji_vendors"
+            return "emoji"
         return "mnist" if self.dataset == "mnist" else None
 
     @functools.cached_property
@@ -223,6 +234,27 @@ class SampleEvaluation(Evaluation):
             "standard_error": np.sqrt(accuracy * (1 - accuracy) / len(images)),
             "confident_share": metrics.classifier_scores(logits).confident_share,
         }
+
+    def measure_retrieval(self):
+        """Returns how often the nearest of the other vendor's drawings is the same."""
+
+        def score(pairs, see):
+            seen = [see(images) for images in (pairs.inputs, pairs.targets)]
+            ranks = metrics.retrieval_ranks(*(x - x.mean(axis=0) for x in seen))
+            return {"top_1": np.mean(ranks < 1), "top_5": np.mean(ranks < 5)}
+
+        def see(images):
+            return metrics.extract_features(self.model, images)
+
+        return (
+            f"{self.num_real} of either vendor. top_1: the share of Noto's drawings "
+            "whose nearest one by Twemoji is of the same emoji, by the Euclidean "
+            "distance of the features less each vendor's mean; top_5: is among the "
+            "five nearest. pixels: the same by pixels.",
+            score(self.real, see)
+            | {"pixels": score(self.real, lambda images: images)}
+            | {"validation": score(self.load("validation"), see)},
+        )
 
     def measure_classifier(self):
         """Returns what the digit classifier says about samples."""

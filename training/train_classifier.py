@@ -40,6 +40,15 @@ class Config:
     log_dir: str = flag("runs/classifier", "folder for the model")
 
 
+def normalized_convolution(inputs, filters, kernel_size, strides=1):
+    """Returns the outputs of a convolution, batch normalization and ReLU."""
+    outputs = layers.Conv2D(
+        filters, kernel_size, strides, padding="same", use_bias=False
+    )(inputs)
+    outputs = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(outputs)
+    return layers.ReLU()(outputs)
+
+
 def build_classifier(
     image_shape=(28, 28, 1), num_classes=10, num_features=64, dropout=0.0
 ):
@@ -48,20 +57,13 @@ def build_classifier(
     Its first layers halve the image, to 7 x 7 from 28 and 8 x 8 from 64. Above 32 x 32
     one more layer looks at all pixels first.
     """
-
-    def block(inputs, filters, kernel_size, strides=1):
-        outputs = layers.Conv2D(
-            filters, kernel_size, strides, padding="same", use_bias=False
-        )(inputs)
-        outputs = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(outputs)
-        return layers.ReLU()(outputs)
-
     images = outputs = keras.Input(image_shape, name="images")
     if image_shape[0] > 32:
-        outputs = block(outputs, 16, 3)
+        outputs = normalized_convolution(outputs, 16, 3)
     for filters, kernel_size in ((32, 5), (48, 3), (64, 3), (64, 3)):
         is_large = outputs.shape[1] > 8
-        outputs = block(outputs, filters, kernel_size, strides=2 if is_large else 1)
+        strides = 2 if is_large else 1
+        outputs = normalized_convolution(outputs, filters, kernel_size, strides)
     outputs = layers.GlobalAveragePooling2D()(outputs)
     outputs = layers.Dropout(dropout)(outputs)
     features = layers.Dense(num_features, activation="relu", name="features")(outputs)

@@ -1,10 +1,16 @@
 """The networks that metrics look through. They are shipped with the package.
 
-Both are small convolutional networks with 64 features before the logits, written by
-`training/train_classifier.py`; accuracy in `training/results/NAME_classifier.json`.
+They are small convolutional networks. Two are classifiers with 64 features before the
+logits, written by `training/train_classifier.py`:
 
 "mnist": which digit; (28, 28, 1) in [0, 1], white on black.
 "emoji_vendors": who drew an emoji, Noto (0) or Twemoji (1); (64, 64, 3) in [0, 1].
+
+The third, by `training/train_feature_network.py`, has 64 features alone:
+
+"emoji": which emoji it is, whoever drew it, and who drew it; (64, 64, 3) in [0, 1].
+
+How good they are is in `training/results/NAME_classifier.json` and `…_features.json`.
 """
 
 import pathlib
@@ -28,20 +34,28 @@ def load_classifier(name="mnist"):
     Raises:
         ValueError: If there is no such classifier.
     """
-    path = FOLDER / f"{name}_classifier.keras"
-    if not path.is_file():
-        suffix = "_classifier.keras"
-        names = sorted(p.name.removesuffix(suffix) for p in FOLDER.glob("*" + suffix))
-        raise ValueError(f"`name` must be one of {names}. Received: {name!r}")
-    return keras.saving.load_model(path, compile=False)
+    if name not in _names("classifier"):
+        raise ValueError(
+            f"`name` must be one of {_names('classifier')}. Received: {name!r}"
+        )
+    return _load(name, "classifier")
+
+
+def _names(kind):
+    suffix = f"_{kind}.keras"
+    return sorted(p.name.removesuffix(suffix) for p in FOLDER.glob("*" + suffix))
+
+
+def _load(name, kind):
+    return keras.saving.load_model(FOLDER / f"{name}_{kind}.keras", compile=False)
 
 
 def load_feature_network(name="mnist"):
     """Returns a Keras model from images in [0, 1] to features.
 
     Args:
-        name: String, "mnist" or "emoji_vendors"; "inception", see `inception_network`;
-            or the file of a Keras model, ending in ".keras".
+        name: String, "mnist", "emoji" or "emoji_vendors"; "inception", see
+            `inception_network`; or the file of a Keras model, ending in ".keras".
 
     Returns:
         A Keras model: (batch, 28, 28, 1) or (batch, 64, 64, 3) to (batch, 64), each
@@ -54,7 +68,14 @@ def load_feature_network(name="mnist"):
         return keras.saving.load_model(name, compile=False)
     if name == "inception":
         return inception_network()
-    return feature_network(load_classifier(name))
+    if name in _names("features"):
+        return _load(name, "features")
+    if name in _names("classifier"):
+        return feature_network(_load(name, "classifier"))
+    names = sorted(["inception", *_names("features"), *_names("classifier")])
+    raise ValueError(
+        f"`name` must be one of {names}, or a .keras file. Received: {name!r}"
+    )
 
 
 def inception_network(weights="imagenet"):

@@ -34,6 +34,60 @@ def test_classifier_knows_the_vendors():
         assert np.mean(guesses == vendor) > 0.93
 
 
+def test_emoji_features_see_what_is_wrong_with_images():
+    """Faults weigh more than what other emoji differ by, and the graver the more."""
+    network = metrics.load_feature_network("emoji")
+    rng = np.random.default_rng(0)
+    images = datasets.load("emoji", "train").images
+    images = images[rng.permutation(len(images))]
+    real, others = images[:600], images[600:1200]
+
+    def in_tiles(images, size):
+        n = 64 // size
+        return images.reshape(-1, n, size, n, size, 3).swapaxes(2, 3)
+
+    def shuffled(images):
+        order = rng.permuted(np.tile(np.arange(16), (len(images), 1)), axis=1)
+        tiles = in_tiles(images, 16).reshape(-1, 16, 16, 16, 3)
+        tiles = np.take_along_axis(tiles, order[..., None, None, None], axis=1)
+        return tiles.reshape(-1, 4, 4, 16, 16, 3).swapaxes(2, 3).reshape(images.shape)
+
+    def coarse(images, size):
+        tiles = in_tiles(images, size).mean(axis=(3, 4), keepdims=True)
+        tiles = np.broadcast_to(tiles, in_tiles(images, size).shape)
+        return tiles.swapaxes(2, 3).reshape(images.shape)
+
+    def noisy(images, deviation):
+        return np.clip(images + rng.normal(0, deviation, images.shape), 0, 1)
+
+    def distance(images):
+        features = (metrics.extract_features(network, x) for x in (real, images))
+        return metrics.frechet_distance(*features)
+
+    floor = distance(others)
+    assert distance(others[:300].repeat(2, axis=0)) > floor
+    for worse, bad in (
+        (coarse(others, 8), coarse(others, 2)),
+        (noisy(others, 0.3), noisy(others, 0.1)),
+        (others[:10].repeat(60, axis=0), others[:50].repeat(12, axis=0)),
+    ):
+        assert distance(worse) > 1.5 * distance(bad) > 1.5 * floor
+    assert distance(shuffled(others)) > 1.5 * floor
+
+
+def test_emoji_features_know_an_emoji_by_another_hand():
+    pairs = datasets.load("emoji_vendors", "validation")
+    network = metrics.load_feature_network("emoji")
+    features = [
+        metrics.extract_features(network, x) for x in (pairs.inputs, pairs.targets)
+    ]
+    assert all((x.std(axis=0) > 0.01).all() for x in features)
+    centred = [x - x.mean(axis=0) for x in features]
+    by_features = np.mean(metrics.retrieval_ranks(*centred) == 0)
+    by_pixels = np.mean(metrics.retrieval_ranks(pairs.inputs, pairs.targets) == 0)
+    assert by_features > by_pixels + 0.05
+
+
 def test_features_are_what_the_logits_are_made_of(classifier, validation):
     network = metrics.load_feature_network("mnist")
     features = metrics.extract_features(network, validation.images[:50])

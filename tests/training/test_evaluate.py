@@ -43,6 +43,9 @@ SUITED = {
     "ACGAN": [*OF_GANS, "class_diversity", "class_consistency"],
     "InfoGAN": [*OF_GANS, "categories"],
     "BiGAN": [*OF_GANS, "encoder"],
+    "mnist_classifier": ["accuracy"],
+    "emoji_vendors_classifier": ["accuracy"],
+    "emoji_features": ["retrieval"],
     "VAE": ["bounds"],
     "RBM": ["likelihood"],
     "Pix2Pix": ["translation", "kernel_distance", "vendor"],
@@ -57,7 +60,7 @@ SLOW = "cyclegan_noto2twemoji"
     "preset",
     [
         *(name for name in presets.table() if name != SLOW),
-        *evaluate.CLASSIFIERS,
+        *evaluate.NETWORKS,
         pytest.param(SLOW, marks=pytest.mark.slow),
     ],
 )
@@ -70,7 +73,7 @@ def test_every_preset_can_be_measured(preset, tmp_path):
     row = presets.table().get(preset)
     assert list(result) == keys + ["training"] * bool(row)
     assert json.loads(out.read_text("utf-8")) == result
-    suited = SUITED[row["model"]] if row else ["accuracy"]
+    suited = SUITED[row["model"] if row else preset]
     if suited[:1] == ["classifier"] and row["dataset"] != "mnist":
         suited = suited[1:]
     assert list(result["metrics"]) == list(result["protocol"]) == suited
@@ -136,7 +139,7 @@ def test_samples_of_emoji_are_held_against_emoji(tmp_path):
     assert list(metrics) == SUITED["DCGAN"][1:]
     for name in OF_FEATURES:
         assert "60 samples (seed 0) against 100 test images" in result["protocol"][name]
-        assert "emoji_vendors classifier" in result["protocol"][name]
+        assert "emoji network" in result["protocol"][name]
     distance = metrics["kernel_distance"]
     assert distance["distance"] > 5 * distance["training_images"]["distance"]
     assert metrics["density_coverage"]["training_images"]["coverage"] > 0.5
@@ -373,6 +376,14 @@ def test_validation_images_do_not_touch_the_published_file(tmp_path, monkeypatch
         ({"model": "nowhere.keras", "dataset": "mnist"}, "There is no file"),
         ({"preset": "mnist_classifier", "metrics": "charm"}, "has no 'charm'"),
         ({"preset": "mnist_classifier", "split": "exam"}, "Received: split='exam'"),
+        (
+            {"preset": "mnist_classifier", "metrics": "frechet_distance"},
+            "frechet_distance is of a model that samples. Received: Functional",
+        ),
+        (
+            {"preset": "mnist_classifier", "metrics": "retrieval"},
+            "retrieval is of a feature network, of pairs. Received: Functional",
+        ),
         (
             {"preset": "dcgan_mnist", "metrics": "class_consistency"},
             "class_consistency is of a model that takes the digit. Received: DCGAN",
