@@ -8,7 +8,9 @@ from keras import ops
 from gen_keras import backend
 
 
-def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
+def check_model(
+    make_model, config, data, sample_shape, tmp_path, draw=None, jit_compile=True
+):
     """Checks what every model promises.
 
     Args:
@@ -20,6 +22,7 @@ def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
         tmp_path: Folder for files.
         draw: Function `(model, num_samples, seed=None)` that returns random outputs;
             by default `model.sample`.
+        jit_compile: Boolean, whether to compile by XLA, too.
     """
     if draw is None and sample_shape is not None:
         with pytest.raises(ValueError, match="num_samples.*at least 1. Received: 0"):
@@ -31,7 +34,7 @@ def check_model(make_model, config, data, sample_shape, tmp_path, draw=None):
         check_sample(make_model, sample_shape, draw)
     check_save_and_load(make_model, config, tmp_path)
     check_training(make_model, data, tmp_path)
-    if backend.NAME != "torch":  # Keras runs torch eagerly.
+    if jit_compile and backend.NAME != "torch":  # Keras runs torch eagerly.
         check_jit_compile(make_model, data)
 
 

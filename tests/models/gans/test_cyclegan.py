@@ -4,7 +4,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras.models.gans import cyclegan
-from tests.model_checks import check_model
+from tests.model_checks import check_jit_compile, check_model
 from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import scaled
 
@@ -24,7 +24,12 @@ make_model = gan_checks.maker(cyclegan.CycleGAN, **SMALL)
 
 def test_model(tmp_path):
     config = {"cycle_weight": 5.0, "identity_weight": 0.1, "pool_size": 2, "seed": 3}
-    check_model(make_model, config, (A, B), None, tmp_path)
+    check_model(make_model, config, (A, B), None, tmp_path, jit_compile=False)
+
+
+@pytest.mark.slow
+def test_jit_compile():
+    check_jit_compile(make_model, (A, B))
 
 
 def test_same_seed_same_training():

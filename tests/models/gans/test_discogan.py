@@ -4,7 +4,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras.models.gans import discogan
-from tests.model_checks import check_model
+from tests.model_checks import check_jit_compile, check_model
 from tests.models.gans import gan_checks
 from tests.models.gans.gan_checks import scaled
 
@@ -25,7 +25,12 @@ def test_model(tmp_path):
         "weight_decay": 0.1,
         "seed": 3,
     }
-    check_model(make_model, config, (A, B), None, tmp_path)
+    check_model(make_model, config, (A, B), None, tmp_path, jit_compile=False)
+
+
+@pytest.mark.slow
+def test_jit_compile():
+    check_jit_compile(make_model, (A, B))
 
 
 # Networks
