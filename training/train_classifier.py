@@ -92,6 +92,23 @@ def build_augmentation(dataset):
     )
 
 
+def make_optimizer(config, num_examples):
+    """Returns AdamW whose rate falls to 0 over the training."""
+    num_steps = config.epochs * -(-num_examples // config.batch_size)
+    return keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps),
+        weight_decay=config.weight_decay,
+    )
+
+
+def save(network, config):
+    """Writes `model.keras` to `log_dir`."""
+    path = pathlib.Path(config.log_dir) / "model.keras"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network.save(path)
+    print(f"Saved {path}")
+
+
 def main(config):
     """Trains the classifier, saves it in `log_dir` and returns it."""
     print_devices()
@@ -108,12 +125,8 @@ def main(config):
     )
     augmentation = build_augmentation(config.dataset)
     model = keras.Sequential([keras.Input(images.shape[1:]), augmentation, classifier])
-    num_steps = config.epochs * -(-len(images) // config.batch_size)
     model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps),
-            weight_decay=config.weight_decay,
-        ),
+        make_optimizer(config, len(images)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -126,10 +139,7 @@ def main(config):
         verbose=2,
     )
 
-    path = pathlib.Path(config.log_dir) / "model.keras"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    classifier.save(path)
-    print(f"Saved {path}")
+    save(classifier, config)
     return classifier
 
 

@@ -21,13 +21,12 @@ References:
 """
 
 import dataclasses
-import pathlib
 
 import keras
 import numpy as np
 from keras import layers, ops
 from script_helpers import flag, parse_flags, print_devices
-from train_classifier import normalized_convolution
+from train_classifier import make_optimizer, normalized_convolution, save
 
 from gen_keras import datasets, metrics
 
@@ -119,12 +118,8 @@ def main(config):
     )
     network = build_network(train[0].shape[2:], dropout=config.dropout)
     model = build_training_model(network, config.temperature)
-    num_steps = config.epochs * -(-len(train[0]) // config.batch_size)
     model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps),
-            weight_decay=config.weight_decay,
-        ),
+        make_optimizer(config, len(train[0])),
         {
             "emoji": contrastive_loss,
             "vendor": keras.losses.BinaryCrossentropy(from_logits=True),
@@ -145,10 +140,7 @@ def main(config):
     noto, twemoji = noto - noto.mean(axis=0), twemoji - twemoji.mean(axis=0)
     share = np.mean(metrics.retrieval_ranks(noto, twemoji) == 0)
     print(f"The nearest validation drawing is the same emoji: {share:.1%}")
-    path = pathlib.Path(config.log_dir) / "model.keras"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    network.save(path)
-    print(f"Saved {path}")
+    save(network, config)
     return network
 
 
