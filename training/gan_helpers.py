@@ -152,7 +152,9 @@ def tricks_of(config, model_class, arguments, num_images):
         )
     made = {"tricks": [TRICKS[name]() for name in names if name in TRICKS]}
     first = [
-        INPUT_LAYERS[name](seed=config.seed) for name in names if name in INPUT_LAYERS
+        INPUT_LAYERS[name](pack_size=arguments.get("pack_size", 1), seed=config.seed)
+        for name in names
+        if name in INPUT_LAYERS
     ]
     if config.instance_noise:
         steps = max(num_steps(config, num_images), 1)

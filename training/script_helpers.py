@@ -266,6 +266,11 @@ def make_model(config, model_class, **arguments):
                 f"{config.from_preset} has {name}={getattr(model, name)}. "
                 f"Received: {config.dataset} with {name}={arguments[name]}"
             )
+    if arguments.get("num_classes", 0) > getattr(model, "num_classes", math.inf):
+        raise ValueError(
+            f"{config.from_preset} knows {model.num_classes} classes. "
+            f"Received: {config.dataset} with {arguments['num_classes']}"
+        )
     return model
 
 

@@ -77,6 +77,8 @@ class DifferentiableAugmentation(layers.Layer):
         policy: Sequence of "color", "translation" and "cutout", in the order of their
             use; see `adjust_color`, `translate` and `cut_out`. The strengths are those
             of the released code.
+        pack_size: Integer, the images that come as one, side by side as channels: those
+            of a pack of `PacGAN`.
         seed: Integer or `None`, seed of the augmentations.
 
     Call with images (batch, height, width, channels) in [-1, 1]; returns the same
@@ -90,12 +92,19 @@ class DifferentiableAugmentation(layers.Layer):
         section 3. https://arxiv.org/abs/2006.10738
     """
 
-    def __init__(self, policy=("color", "translation", "cutout"), seed=None, **kwargs):
+    def __init__(
+        self,
+        policy=("color", "translation", "cutout"),
+        pack_size=1,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if not set(policy) <= set(AUGMENTATIONS):
             names = ", ".join(AUGMENTATIONS)
             raise ValueError(f"`policy` must be of {names}. Received: {policy}")
         self.policy = tuple(policy)
+        self.pack_size = pack_size
         self.seed = seed
         self.seed_generator = backend.SeedGenerator(seed)
 
@@ -103,11 +112,12 @@ class DifferentiableAugmentation(layers.Layer):
         """Returns images augmented, if in training."""
         if not training:
             return images
+        images = ops.concatenate(ops.split(images, self.pack_size, axis=-1))
         shape = (ops.shape(images)[0], len(self.policy), 3)
         draws = backend.uniform(shape, seed=self.seed_generator)
         for i, name in enumerate(self.policy):
             images = AUGMENTATIONS[name](images, draws[:, i])
-        return images
+        return ops.concatenate(ops.split(images, self.pack_size), axis=-1)
 
     def compute_output_shape(self, input_shape):
         """Returns the same shape."""

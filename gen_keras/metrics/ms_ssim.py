@@ -57,14 +57,14 @@ def ms_ssim(first, second, num_scales=5, batch_size=100):
         images. Negative structure counts as 0.
 
     Raises:
-        ValueError: If shapes differ, images are too small for the scales, or values are
-            not in [0, 1].
+        ValueError: If shapes differ, there is no image, images are too small for the
+            scales, or values are not in [0, 1].
     """
     first, second = np.asarray(first), np.asarray(second)
-    if first.ndim != 4 or first.shape != second.shape:
+    if first.ndim != 4 or first.shape != second.shape or not first.size:
         raise ValueError(
             "`first` and `second` must have one shape (num_images, height, width, "
-            f"channels). Received: {first.shape} and {second.shape}"
+            f"channels), at least one image. Received: {first.shape} and {second.shape}"
         )
     check_scales(num_scales, *first.shape[1:3])
     check_values("first", first)

@@ -70,8 +70,8 @@ def nearest_neighbors(queries, references, k=1, exclude_self=False, block_size=1
         `Neighbors`. Equal distances are in no certain order.
 
     Raises:
-        ValueError: If shapes disagree, there are fewer than `k` references, or a value
-            is not finite.
+        ValueError: If shapes disagree, there are no queries or fewer than `k`
+            references, or a value is not finite.
     """
     queries, references = flatten(queries), flatten(references)
     check_finite("queries", queries)
@@ -123,8 +123,13 @@ def copy_threshold(training_images, percentile=1.0, max_images=5000, seed=0):
 
     Returns:
         Float, a Euclidean distance.
+
+    Raises:
+        ValueError: If there are fewer than two images, or a value is not finite.
     """
     images = flatten(training_images)
+    if len(images) < 2:
+        raise ValueError("`training_images` must be two at least. Received: one")
     chosen = np.random.default_rng(seed).permutation(len(images))[:max_images]
     # The nearest is the image itself, or its twin at the same distance of 0.
     distances = nearest_neighbors(images[chosen], images, k=2).distances[:, 1]
@@ -247,5 +252,7 @@ def measure(first, second, block_size=1000):
 def flatten(examples):
     """Returns (num_examples, size) floats; float64 is kept, all else is float32."""
     examples = np.asarray(examples)
+    if not examples.size:
+        raise ValueError(f"There must be an example. Received: {examples.shape}")
     dtype = "float64" if examples.dtype == "float64" else "float32"
     return examples.reshape(len(examples), -1).astype(dtype, copy=False)

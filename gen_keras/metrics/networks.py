@@ -127,9 +127,12 @@ def extract_features(network, images, batch_size=500):
         Array (num_images, num_features).
 
     Raises:
-        ValueError: If values lie outside [0, 1], or are not numbers.
+        ValueError: If there is no image, or values lie outside [0, 1] or are not
+            numbers.
     """
     images = np.asarray(images, "float32")
+    if not images.size:
+        raise ValueError(f"`images` must not be empty. Received: {images.shape}")
     low, high = float(images.min()), float(images.max())
     # A tanh generator's images, in [-1, 1], would give plausible wrong numbers.
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # NaN is refused, too.

@@ -82,7 +82,12 @@ def draw_samples(model, num_samples, seed=0, batch_size=250, **conditions):
 
     Returns:
         Array (num_samples, ...) in the value range of the model.
+
+    Raises:
+        ValueError: If `num_samples` is not positive.
     """
+    if num_samples < 1:
+        raise ValueError(f"`num_samples` must be at least 1. Received: {num_samples}")
     batches = []
     with model.seeded(seed):
         for start in range(0, num_samples, batch_size):

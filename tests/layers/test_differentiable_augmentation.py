@@ -96,6 +96,23 @@ def test_each_image_is_augmented_by_itself_anew_at_each_call(policy):
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(images)), images)
 
 
+def test_each_image_of_a_pack_is_augmented_by_itself():
+    # Packs of two images alike, of which each becomes one of those it could be alone.
+    packs = np.tile(IMAGES, (4, 1, 1, 2))
+    layer = DifferentiableAugmentation(("cutout",), pack_size=2, seed=1)
+    outputs = ops.convert_to_numpy(layer(packs, training=True))
+    first, second = outputs[..., :3], outputs[..., 3:]
+    assert (np.abs(first - second).max(axis=(1, 2, 3)) > 0).sum() > 8
+    for image in (first, second):
+        is_kept = image == packs[..., :3]
+        assert (is_kept | (image == 0)).all() and not is_kept.all()
+    # Saturation mixes the colours of an image, not two gray images.
+    gray = np.stack([-np.ones((5, 8, 8)), np.ones((5, 8, 8))], axis=-1)
+    layer = DifferentiableAugmentation(("color",), pack_size=2, seed=1)
+    outputs = ops.convert_to_numpy(layer(gray.astype("float32"), training=True))
+    assert (outputs[..., 0] <= -0.5).all() and (outputs[..., 1] >= 0.5).all()
+
+
 def test_the_order_is_that_of_the_policy():
     # Zeros that come in before the color are colored, those after are not.
     layer = DifferentiableAugmentation(("cutout", "color"), seed=0)

@@ -140,6 +140,8 @@ def test_bad_input_is_named():
         metrics.ms_ssim(images, images, 0)
     with pytest.raises(ValueError, match=r"Received: \(4, 28, 28, 1\) and \(3, 28"):
         metrics.ms_ssim(images, images[:3], 2)
+    with pytest.raises(ValueError, match=r"at least one image. Received: \(0, 28"):
+        metrics.ms_ssim(images[:0], images[:0], 2)
     with pytest.raises(ValueError, match=r"`second` must lie in \[0, 1\]. Received"):
         metrics.ms_ssim(images, 2 * images - 1, 2)
     with pytest.raises(ValueError, match="`first` must be finite"):

@@ -150,6 +150,11 @@ def test_bad_arguments_are_named():
     ):
         with pytest.raises(ValueError, match=f"`{name}` must not be empty. Received"):
             metrics.memorization(*sets)
+    for function in (metrics.nearest_neighbors, metrics.count_copies):
+        with pytest.raises(ValueError, match="must be an example. Received: .0, 6"):
+            function(images[:0], images)
+    with pytest.raises(ValueError, match="`training_images` must be two at least"):
+        metrics.copy_threshold(images[:1])
     with pytest.raises(ValueError, match="`samples` must be finite"):
         metrics.memorization(images * np.inf, images, images)
     with pytest.raises(ValueError, match="same size"):

@@ -112,6 +112,8 @@ def test_batches_do_not_matter(classifier, validation):
 def test_wrong_range_and_wrong_name_are_refused(classifier, validation):
     with pytest.raises(ValueError, match=r"\[0, 1\]. Received: values from -1 to 1"):
         metrics.extract_features(classifier, 2 * validation.images[:5] - 1)
+    with pytest.raises(ValueError, match="`images` must not be empty. Received: .0,"):
+        metrics.extract_features(classifier, validation.images[:0])
     with pytest.raises(ValueError, match=r"\[0, 1\]. Received: values from nan"):
         metrics.extract_features(classifier, validation.images[:5] * np.nan)
     with pytest.raises(ValueError, match=r"\['emoji_vendors', 'mnist'\]. Received"):

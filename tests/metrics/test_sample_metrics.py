@@ -107,6 +107,8 @@ def test_range_of_samples():
 
 
 def test_too_few_examples_are_named():
+    with pytest.raises(ValueError, match="`num_samples` must be at least 1. Received"):
+        metrics.draw_samples(make_gan(), 0)
     with pytest.raises(ValueError, match="at least 6 images each. Received: 5"):
         metrics.SampleMetrics(None, POINTS[:5])
     with pytest.raises(ValueError, match="at least 2 images each. Received: 64 and 1"):

@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_at_least
+from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.base import ClassConditional
 from gen_keras.models.gans.gan import GAN
@@ -69,6 +69,8 @@ class ACGAN(ClassConditional, GAN):
         discriminator=None,
         **options,
     ):
+        check_range("num_classes", num_classes, 2)
+        check_range("latent_dim", latent_dim, 1)
         super().__init__(
             image_shape,
             latent_dim,
@@ -86,7 +88,6 @@ class ACGAN(ClassConditional, GAN):
         )
         self.num_classes = num_classes
         self.class_weight = class_weight
-        check_at_least(self, 2, "num_classes")
 
     def judge(self, examples, training):
         """Returns logits, and the cross-entropy of the classes (L_C with a minus)."""

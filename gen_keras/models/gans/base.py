@@ -144,9 +144,17 @@ class ClassConditional:
         Raises:
             ValueError: If classes are given as an array, and one is out of range.
         """
-        if y is not None:
-            check_labels("y", np.reshape(y, -1), len(x), self.num_classes)
+        self._check_classes(x, y)
         return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Returns the losses, see `fit` and `keras.Model.evaluate`."""
+        self._check_classes(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def _check_classes(self, images, classes):
+        if classes is not None:
+            check_labels("y", np.reshape(classes, -1), len(images), self.num_classes)
 
     def unpack(self, data):
         """Returns images and one-hot classes, from what `fit` hands over.

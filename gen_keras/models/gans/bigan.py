@@ -19,6 +19,7 @@ from keras import layers, ops
 
 from gen_keras import backend
 from gen_keras.layers import Maxout
+from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.gan import GAN
 from gen_keras.models.gans.networks import normal
@@ -164,6 +165,7 @@ class BiGAN(GAN):
         discriminator=None,
         **options,
     ):
+        check_range("latent_dim", latent_dim, 1)
         distribution = latent_distribution or ("normal" if stochastic else "uniform")
         if generator is None and base_filters is None and len(image_shape) == 3:
             generator = build_generator(image_shape, latent_dim, units or 1024)

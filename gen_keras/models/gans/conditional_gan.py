@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from gen_keras.layers import Maxout
-from gen_keras.models.base import check_at_least
+from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.base import ClassConditional
 from gen_keras.models.gans.gan import GAN
@@ -121,6 +121,8 @@ class ConditionalGAN(ClassConditional, GAN):
         discriminator=None,
         **options,
     ):
+        check_range("num_classes", num_classes, 2)
+        check_range("latent_dim", latent_dim, 1)
         super().__init__(
             image_shape,
             latent_dim,
@@ -136,7 +138,6 @@ class ConditionalGAN(ClassConditional, GAN):
             **options,
         )
         self.num_classes = num_classes
-        check_at_least(self, 2, "num_classes")
 
     def judge(self, examples, training):
         """Returns the logits of images together with their classes."""

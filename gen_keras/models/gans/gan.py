@@ -44,7 +44,8 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
             many filters at half the image size; `None` builds dense ones.
         kernel_size: Integer, side of the convolution kernels, if there are any.
         saturating: Boolean, whether the generator minimizes log(1 - D(G(z))), the
-            minimax game, in place of -log D(G(z)).
+            minimax game, in place of -log D(G(z)). Games of other losses have no such
+            choice.
         discriminator_steps: Integer, the updates of the discriminator, each on a batch
             of its own, for one of the generator (k of algorithm 1, experiments: 1).
         tricks: Sequence of `gen_keras.models.gans.tricks.Trick`.
@@ -138,6 +139,11 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
                 "`latent_distribution` must be 'normal' or 'uniform'. "
                 f"Received: {self.latent_distribution!r}"
             )
+        if self.saturating and type(self).loss_pair is not GAN.loss_pair:
+            raise ValueError(
+                f"`saturating` is for cross-entropy; {type(self).__name__} has another "
+                "loss. Received: saturating=True"
+            )
         if self.ema_momentum is not None and not 0 < self.ema_momentum < 1:
             raise ValueError(
                 f"`ema_momentum` must be between 0 and 1. Received: {self.ema_momentum}"
@@ -214,6 +220,7 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
             self.discriminator_variables,
         )
         self.update_metrics(logs)
+        self.constrain_discriminator()
         for trick in self.tricks:
             trick.after_discriminator_step(self)
         for layer in self.discriminator._flatten_layers():
@@ -302,6 +309,9 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
     def compute_penalty(self, real, fake, training):
         """Returns what a discriminator has to pay for its shape, and logs of it."""
         return 0.0, {}
+
+    def constrain_discriminator(self):
+        """Puts the discriminator back among those that the paper allows."""
 
     @property
     def loss_pair(self):

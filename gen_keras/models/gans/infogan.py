@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_at_least
+from gen_keras.models.base import check_range
 from gen_keras.models.gans.base import check_labels
 from gen_keras.models.gans.gan import GAN
 from gen_keras.models.gans.networks import batch_normalization, normal
@@ -147,16 +147,21 @@ class InfoGAN(GAN):
         discriminator=None,
         **options,
     ):
-        if len(image_shape) != 3 or any(side % 4 for side in image_shape[:2]):
+        if len(image_shape) != 3 or any(
+            side % 4 or side < 4 for side in image_shape[:2]
+        ):
             raise ValueError(
                 "`image_shape` must be (height, width, channels) with multiples of 4. "
                 f"Received: {tuple(image_shape)}"
             )
-        if not base_filters:
+        if not base_filters or base_filters < 1:
             raise ValueError(
                 "`base_filters` must be positive: InfoGAN has no dense networks. "
                 f"Received: {base_filters}"
             )
+        check_range("latent_dim", latent_dim, 1)
+        check_range("num_categories", num_categories, 2)
+        check_range("num_codes", num_codes, 0)
         all_codes = num_categories + num_codes
         super().__init__(
             image_shape,
@@ -175,8 +180,6 @@ class InfoGAN(GAN):
         self.num_categories = num_categories
         self.num_codes = num_codes
         self.information_weight = information_weight
-        check_at_least(self, 2, "num_categories")
-        check_at_least(self, 0, "num_codes")
 
     def default_optimizer(self, side):
         """Returns Adam(1e-3, 0.5) for the generator, 2e-4 for D and Q (appendix C)."""

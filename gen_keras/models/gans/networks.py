@@ -9,7 +9,8 @@ import math
 import keras
 from keras import layers
 
-from gen_keras.layers import Maxout
+from gen_keras.layers import DropReference, Maxout
+from gen_keras.models.base import check_range
 
 
 def build_generator(image_shape, latent_dim, base_filters=None, kernel_size=5):
@@ -147,6 +148,7 @@ def convolutional_generator(
     and halves the filters; the last hidden one has `base_filters`. At 64 x 64 these are
     1024, 512, 256, 128, as in figure 1.
     """
+    check_range("base_filters", base_filters, 1)
     if not 1 <= image_shape[-1] <= 4:
         raise ValueError(
             f"`image_shape` must have 1 to 4 channels. Received: {tuple(image_shape)}"
@@ -193,6 +195,7 @@ def convolutional_discriminator(
     Each stage halves height and width and doubles the filters; see DCGAN. Without
     `normalize` it has no batch normalization.
     """
+    check_range("base_filters", base_filters, 1)
     inputs = x = keras.Input(image_shape)
     for stage in range(len(stage_sizes(image_shape)) - 1):
         normalized = normalize and stage > 0
@@ -224,8 +227,9 @@ def stage_sizes(image_shape):
     sizes = [tuple(image_shape[:2])]
     if not all(side % 4 == 0 and 16 <= side <= 128 for side in sizes[0]):
         raise ValueError(
-            "`image_shape` must be (height, width, channels) with multiples of 4 from "
-            f"16 to 128. Received: {tuple(image_shape)}"
+            "`image_shape` must be (height, width, channels), height and width "
+            "multiples of 4 from 16 to 128. "
+            f"Received: height and width {' x '.join(map(str, sizes[0]))}"
         )
     while min(sizes[-1]) > 5:
         sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
@@ -241,13 +245,17 @@ def inputs_of_last_weights(network):
     """Returns what the last layer with weights sees: a list of its input tensors.
 
     Those of this network: the layer may stand in others, too. Of a layer after it that
-    joins several tensors, these.
+    joins several tensors, these. Without a reference batch that is dropped behind it.
     """
-    tensor = network.outputs[0]
+    tensor, drops = network.outputs[0], []
     while True:
         layer, node, _ = tensor._keras_history
         inputs = layer._inbound_nodes[node].input_tensors
+        if isinstance(layer, DropReference):
+            drops.append(layer)
         if layer.weights or len(inputs) != 1:
+            for drop in drops:
+                inputs = [drop(each) for each in inputs]
             return inputs
         tensor = inputs[0]
 

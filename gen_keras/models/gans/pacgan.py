@@ -12,7 +12,7 @@ Reference:
 import keras
 from keras import ops
 
-from gen_keras.models.base import check_at_least
+from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.gan import GAN
 
@@ -58,6 +58,7 @@ class PacGAN(GAN):
         discriminator=None,
         **options,
     ):
+        check_range("pack_size", pack_size, 1)
         packed_shape = (*image_shape[:-1], pack_size * image_shape[-1])
         super().__init__(
             image_shape,
@@ -69,7 +70,6 @@ class PacGAN(GAN):
             **options,
         )
         self.pack_size = pack_size
-        check_at_least(self, 1, "pack_size")
 
     def judge(self, examples, training):
         """Returns the logits of packs (packs, 1)."""

@@ -301,6 +301,16 @@ class SoftmaxOfDiscriminators(Trick):
         check_range("strength", strength, 0)
         self.strength = strength
 
+    def attach(self, model):
+        """Refuses a discriminator of one logit, in which there is nothing to weigh."""
+        super().attach(model)
+        shape = model.discriminator.output_shape
+        if shape[-1] < 2:
+            raise ValueError(
+                "SoftmaxOfDiscriminators is for two or more logits, see "
+                f"`networks.several_discriminators`. Received: outputs of {shape}"
+            )
+
     def generator_losses(self, values):
         """Returns losses (batch, K) weighted by the softmax of λ times their means."""
         weights = ops.softmax(self.strength * ops.mean(values, axis=0))

@@ -28,6 +28,7 @@ class UnrolledGAN(GAN):
     The unrolled updates are those of the discriminator's optimizer, which must be
     `Adam`, with its moments as they are, or `SGD`, without clipping and the like. What
     tricks add to the discriminator's loss is foreseen, a memory of samples is not.
+    `evaluate` gives the losses against the discriminator as it is.
 
     Args:
         image_shape: See `GAN`.
@@ -90,7 +91,6 @@ class UnrolledGAN(GAN):
         """Returns the loss against the discriminator that k updates lead to."""
         fake = self.fake_examples(data, training)
         weights = [v.value for v in self.discriminator_variables]
-        update = _updates_of(self.discriminator_optimizer)
 
         def play(weights):
             with backend.replaced(self.discriminator_variables, weights):
@@ -101,9 +101,11 @@ class UnrolledGAN(GAN):
             with backend.replaced(self.discriminator_variables, weights):
                 return loss + sum(t.discriminator_term(self) for t in self.tricks)
 
-        for _ in range(self.unrolled_steps):
-            gradients = backend.input_gradients(play_and_pay, weights)
-            weights = update(weights, gradients)
+        if training:
+            update = _updates_of(self.discriminator_optimizer)
+            for _ in range(self.unrolled_steps):
+                gradients = backend.input_gradients(play_and_pay, weights)
+                weights = update(weights, gradients)
 
         real_logits, fake_logits = play(weights)
         if self.saturating:

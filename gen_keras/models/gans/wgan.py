@@ -80,11 +80,14 @@ class WGAN(Critic, GAN):
         return keras.optimizers.RMSprop(5e-5, rho=0.99, epsilon=1e-16)
 
     def update_discriminator(self, data):
-        """Takes a step of the critic and clips its weights (lines 6 and 7)."""
+        """Takes a step of the critic (lines 5 to 7)."""
         super().update_discriminator(data)
+        self.critic_steps.assign_add(1)
+
+    def constrain_discriminator(self):
+        """Clips the weights of the critic (line 7)."""
         for weight in self.discriminator_variables:
             weight.assign(ops.clip(weight, -self.clip_value, self.clip_value))
-        self.critic_steps.assign_add(1)
 
     def update_generator(self, data):
         """Takes a step of the generator."""

@@ -97,8 +97,11 @@ def test_built_networks():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="num_classes.*at least 2. Received: 1"):
-        make_model(num_classes=1)
+    for num_classes in (1, -1):
+        with pytest.raises(ValueError, match=f"at least 2. Received: {num_classes}"):
+            acgan.ACGAN(num_classes=num_classes)
+    with pytest.raises(ValueError, match="latent_dim.*at least 1. Received: -20"):
+        acgan.ACGAN(latent_dim=-20)
     with pytest.raises(ValueError, match=r"fit\(images, classes\)"):
         make_model().train_step((IMAGES,))
 
@@ -110,6 +113,12 @@ def test_classes_out_of_range_are_told(classes):
         make_model(num_classes=3).fit(images, classes)
     with pytest.raises(ValueError, match="`y` must be .* array of 4"):
         make_model(num_classes=3).fit(images, np.arange(3))
+    model = make_model(num_classes=3)
+    with pytest.raises(ValueError, match="`y` must be an integer from 0 to 2"):
+        model.evaluate(images, classes)
+    with pytest.raises(ValueError, match="`y` must be an integer from 0 to 2"):
+        known = np.arange(4) % 3
+        model.fit(images, known, validation_data=(images, classes), verbose=0)
     # Where classes come in batches that nobody has seen, the losses tell.
     logs = make_model(num_classes=3).train_step((images, classes))
     assert np.isnan(as_arrays(logs["class_loss"]))

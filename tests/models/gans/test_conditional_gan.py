@@ -166,8 +166,11 @@ def test_bad_data(data, message):
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="num_classes.*at least 2. Received: 1"):
-        make_model(num_classes=1)
+    for num_classes in (1, -1):
+        with pytest.raises(ValueError, match=f"at least 2. Received: {num_classes}"):
+            conditional_gan.ConditionalGAN(num_classes=num_classes)
+    with pytest.raises(ValueError, match="latent_dim.*at least 1. Received: -20"):
+        conditional_gan.ConditionalGAN(latent_dim=-20)
 
 
 def test_planes_are_of_one_class_each():

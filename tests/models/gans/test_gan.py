@@ -171,7 +171,11 @@ def test_noise_is_normal():
         ({"latent_dim": 0}, "latent_dim.*at least 1. Received: 0"),
         ({"latent_distribution": "gaussian"}, "latent_distribution.*gaussian"),
         ({"ema_momentum": 1.0}, "ema_momentum.*Received: 1.0"),
-        ({"image_shape": (30, 30, 1), "base_filters": 2}, "image_shape.*30"),
+        (
+            {"image_shape": (30, 28, 1), "base_filters": 2},
+            "image_shape.*Received: height and width 30 x 28",
+        ),
+        ({"base_filters": 0}, "base_filters.*at least 1. Received: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -259,10 +259,13 @@ def test_bad_conditions(options, message):
         ({"image_shape": (30, 28, 1)}, "image_shape.*multiples of 4"),
         ({"image_shape": (28, 28)}, r"image_shape.*\(height, width, channels\)"),
         ({"base_filters": None}, "base_filters.*no dense networks"),
+        ({"image_shape": (0, 28, 1)}, "image_shape.*multiples of 4"),
+        ({"base_filters": -1}, "base_filters.*must be positive"),
+        ({"latent_dim": -5}, "latent_dim.*at least 1"),
         ({"num_categories": 1}, "num_categories.*at least 2"),
-        ({"num_codes": -1}, "num_codes.*at least 0"),
+        ({"num_codes": -20}, "num_codes.*at least 0"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        make_model(**arguments)
+        infogan.InfoGAN(**arguments)

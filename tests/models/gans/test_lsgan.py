@@ -43,3 +43,9 @@ def test_defaults_are_the_papers():
     model = make_model()
     targets = (model.fake_target, model.real_target, model.generator_target)
     assert targets == (0, 1, 1)
+
+
+def test_there_is_no_saturating_loss():
+    message = "`saturating` is for cross-entropy; LSGAN has another loss"
+    with pytest.raises(ValueError, match=message):
+        lsgan.LSGAN((16, 16, 1), saturating=True)

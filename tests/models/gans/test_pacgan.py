@@ -122,6 +122,14 @@ def test_the_built_discriminator_takes_packs():
         assert model.generator.output_shape == (None, *shape)
 
 
-def test_bad_pack_size():
-    with pytest.raises(ValueError, match="pack_size.*at least 1. Received: 0"):
-        make_model(pack_size=0, discriminator=affine((2,), (1,)))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pack_size": 0}, "pack_size.*at least 1. Received: 0"),
+        ({"pack_size": -1}, "pack_size.*at least 1. Received: -1"),
+        ({"image_shape": (30, 30, 1)}, "image_shape.*Received: .* 30 x 30$"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pacgan.PacGAN(**arguments)

@@ -4,7 +4,13 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.layers import InstanceNoise, SpectralNormalization
+from gen_keras.layers import (
+    DropReference,
+    InstanceNoise,
+    ReferenceBatch,
+    SpectralNormalization,
+    VirtualBatchNormalization,
+)
 from gen_keras.models.gans import (
     acgan,
     bigan,
@@ -72,9 +78,9 @@ def test_all_at_once_are_trained_saved_and_compiled(tmp_path):
 )
 def test_a_trick_belongs_to_one_model(kind):
     trick = kind()
-    make_model(tricks=[trick], discriminator=two_layers())
+    make_model(tricks=[trick], discriminator=two_layers(num_outputs=2))
     with pytest.raises(ValueError, match=f"{kind.__name__} belongs to one model"):
-        make_model(tricks=[trick], discriminator=two_layers())
+        make_model(tricks=[trick], discriminator=two_layers(num_outputs=2))
 
 
 # Label smoothing --------------------------------------------------------------------
@@ -138,6 +144,18 @@ def test_historical_averages_are_means_of_all_past_weights():
         else:
             term = trick.discriminator_term(model)
         assert float(term) == pytest.approx(0.3 * distance, rel=1e-4)
+
+
+def test_historical_averages_are_of_clipped_weights():
+    model = gan_checks.small_maker(wgan.WGAN, clip_value=0.01)(
+        discriminator=affine((4, 4, 1), (1,), kernel=5.0),
+        tricks=[tricks.HistoricalAveraging(1e-9)],
+    )
+    model.update_discriminator(model.unpack((IMAGES,)))
+    kernel = as_arrays(model.discriminator_variables[0].value)
+    assert np.abs(kernel).max() == pytest.approx(0.01)
+    mean = as_arrays(model.tricks[0].means["discriminator"][0].value)
+    np.testing.assert_allclose(mean, (5.0 + kernel) / 2, rtol=1e-6)
 
 
 def test_historical_averaging_pulls_weights_back():
@@ -204,6 +222,22 @@ def test_features_in_evaluation_leave_the_statistics(kind):
     model.train_step((IMAGES,))
     after = gan_checks.copies_of(layer.variables)
     assert not all(map(np.array_equal, before, after))
+
+
+@pytest.mark.parametrize("num_images", [3, 8])
+def test_features_leave_a_reference_batch_out(num_images):
+    inputs = keras.Input((4, 4, 1))
+    x = layers.Dense(5)(layers.Flatten()(ReferenceBatch(8)(inputs)))
+    x = features = layers.ReLU()(VirtualBatchNormalization(8)(x))
+    logits = DropReference(8)(layers.Dense(1)(x))
+    discriminator = keras.Model(inputs, logits)
+    model = make_model(tricks=[tricks.PullAway()], discriminator=discriminator)
+    images = IMAGES[:num_images]
+    np.testing.assert_allclose(
+        as_arrays(model.tricks[0].features(images, training=True)),
+        as_arrays(keras.Model(inputs, features)(images))[8:],
+        rtol=1e-6,
+    )
 
 
 def test_pull_away_by_hand():
@@ -406,6 +440,10 @@ def test_pull_away_of_one_sample_is_nothing():
         (lambda: tricks.PullAway(-1), "weight.*at least 0. Received: -1"),
         (lambda: tricks.HistoricalAveraging(-1), "weight.*at least 0"),
         (lambda: tricks.SoftmaxOfDiscriminators(-1), "strength.*at least 0"),
+        (
+            lambda: make_model(tricks=[tricks.SoftmaxOfDiscriminators()]),
+            "two or more logits.*Received: outputs of",
+        ),
     ],
 )
 def test_bad_arguments(make, message):

@@ -196,6 +196,28 @@ def test_other_optimizers_are_refused():
             model.compile(SGD(), optimizer)
 
 
+def test_evaluation_is_against_the_discriminator_as_it_is():
+    model = make_model(unrolled_steps=2)
+    model.compile(SGD(0.1), Adam(0.1))
+
+    def loss():
+        with model.seeded(0):
+            logs = model.evaluate(IMAGES, verbose=0, return_dict=True)
+        return logs["generator_loss"]
+
+    first = loss()
+    model.fit(IMAGES, verbose=0)
+    # What was compiled before knows the weights of now.
+    second = loss()
+    assert abs(second - first) > 1e-3
+    with model.seeded(0):
+        foreseen, _ = model.compute_generator_loss(IMAGES, training=True)
+    assert abs(float(foreseen) - second) > 1e-3
+    model.unrolled_steps = 0
+    model.make_test_function(force=True)
+    assert loss() == pytest.approx(second, rel=1e-5)
+
+
 def test_what_tricks_cost_is_foreseen():
     # The distance to the mean weights holds the foreseen discriminator back.
     options = {
