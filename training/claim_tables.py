@@ -2,6 +2,14 @@
 
 from table_formats import format_number, format_table, load_results
 
+TRICKS = (
+    "Variant",
+    (
+        ("modes", "modes of 8", "{:.1f}"),
+        ("gain", "more than the plain GAN", "{:+.1f}"),
+        ("high_quality_share", "good samples", "{:.0%}"),
+    ),
+)
 # Of each claim: the heading of its rows, and key, title and form of its columns. A key
 # with a dot is a key in a dict.
 CLAIMS = {
@@ -16,14 +24,8 @@ CLAIMS = {
             ("gradient.wgan_gp", "WGAN-GP", "{:.3f}"),
         ),
     ),
-    "tricks": (
-        "Variant",
-        (
-            ("modes", "modes of 8", "{:.1f}"),
-            ("gain", "more than the plain GAN", "{:+.1f}"),
-            ("high_quality_share", "good samples", "{:.0%}"),
-        ),
-    ),
+    "tricks": TRICKS,
+    "tricks_strong": TRICKS,
     "indicator": (
         "Model, steps of D",
         (

@@ -134,10 +134,11 @@ def describe(model):
     }
 
 
+@pytest.mark.parametrize("setting", tricks.SETTINGS)
 @pytest.mark.parametrize("name", tricks.VARIANTS)
-def test_a_variant_adds_one_thing(name):
-    model = tricks.make_model(name, seed=0)
-    own, plain = describe(model), describe(tricks.make_model("plain", seed=0))
+def test_a_variant_adds_one_thing(name, setting):
+    model = tricks.make_model(name, setting, seed=0)
+    own, plain = describe(model), describe(tricks.make_model("plain", setting, seed=0))
     changed = [key for key in own if own[key] != plain[key]]
     assert bool(changed) == (name != "plain")
     allowed = {"several_discriminators": ["networks", "tricks"]}
@@ -147,7 +148,7 @@ def test_a_variant_adds_one_thing(name):
 
 
 def test_the_reference_batch_is_distributed_as_the_latents():
-    model = tricks.make_model("virtual_normalization_of_g", seed=0)
+    model = tricks.make_model("virtual_normalization_of_g", "slow", seed=0)
     (layer,) = (x for x in model.generator.layers if isinstance(x, ReferenceBatch))
     reference = ops.convert_to_numpy(layer.examples)
     latents = ops.convert_to_numpy(model.draw_noise(4000))
@@ -156,7 +157,7 @@ def test_the_reference_batch_is_distributed_as_the_latents():
 
 
 def test_normalization_everywhere_leaves_the_logits():
-    model = tricks.make_model("normalization_everywhere", seed=0)
+    model = tricks.make_model("normalization_everywhere", "slow", seed=0)
     kinds = [[type(x).__name__ for x in model.generator.layers]]
     kinds += [[type(x).__name__ for x in model.discriminator.layers]]
     assert kinds[0][-2:] == ["Dense", "BatchNormalization"]

@@ -1,16 +1,18 @@
 """Claim: which tricks keep a GAN from losing modes, and which do not.
 
 python training/claims/tricks.py
+python training/claims/tricks.py --setting strong --log-dir runs/tricks_strong
 python training/claims/tricks.py --variants plain,unrolled --seeds 0,1,2
 
-A plain GAN learns a ring of eight Gaussians with a discriminator that is slower than
-its generator, which is where it hops from mode to mode. Each variant adds one thing and
-leaves all else as it is.
+A plain GAN learns a ring of eight Gaussians, in a setting where it fails. With a slow
+discriminator it hops from mode to mode; one that is too strong leaves the minimax loss
+no gradient. Each variant adds one thing and leaves all else as it is.
 
 References:
     Salimans et al., 2016, sections 3.1 to 3.5 (matching, averaging, smoothing,
     minibatch discrimination, virtual batch normalization).
     Radford et al., 2015, section 3 (where batch normalization belongs).
+    Arjovsky and Bottou, 2017 (the flat gradient, noise against it).
     Metz et al., 2016 (unrolling); Lin et al., 2017 (packing); Durugkar et al., 2016
     (several discriminators); Heusel et al., 2017 (two time scales).
 """
@@ -42,12 +44,34 @@ LATENT_DIM = 2
 BATCH_SIZE = 128
 NUM_SAMPLES = 1000
 BLOCK = 500  # Steps between two counts.
-RATES = (1e-3, 1e-4)  # Of the generator and the discriminator.
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Where the plain GAN fails.
+
+    Attributes:
+        rates: Pair, the learning rates of generator and discriminator.
+        saturating: Boolean, see `GAN`.
+        out: String, the file for the result.
+    """
+
+    rates: tuple
+    saturating: bool
+    out: str
+
+
+SETTINGS = {
+    "slow": Setting((1e-3, 1e-4), False, "claim_tricks.json"),
+    "strong": Setting((1e-4, 1e-2), True, "claim_tricks_strong.json"),
+}
 
 
 @dataclasses.dataclass
 class Config(repeated_runs.Config):
     """What to run."""
+
+    setting: str = flag("slow", "what the discriminator is", SETTINGS)
 
     seeds: tuple = flag(tuple(range(10)), "of weights, noise and the order of the data")
     log_dir: str = flag("runs/tricks", "folder for the figures of the runs")
@@ -66,7 +90,8 @@ class Variant:
         options: Dict, its further arguments.
         num_inputs: Integer, the numbers that the discriminator sees at once.
         num_discriminators: Integer.
-        rates: Pair, the learning rates of generator and discriminator.
+        rates: Pair or `None`, learning rates in place of the setting's.
+        has_other_loss: Boolean, whether it is not the setting's loss.
     """
 
     generator: dict = dataclasses.field(default_factory=dict)
@@ -76,7 +101,8 @@ class Variant:
     options: dict = dataclasses.field(default_factory=dict)
     num_inputs: int = 2
     num_discriminators: int = 1
-    rates: tuple = RATES
+    rates: tuple | None = None
+    has_other_loss: bool = False
 
 
 def dense(units, spectral=False):
@@ -157,13 +183,12 @@ VARIANTS = {
         tricks=lambda: [tricks.SoftmaxOfDiscriminators()], num_discriminators=3
     ),
     "moving_average": Variant(options={"ema_momentum": 0.999}),
+    "other_loss": Variant(has_other_loss=True),
     "equal_rates": Variant(rates=(1e-3, 1e-3)),
     "fast_discriminator": Variant(rates=(1e-4, 1e-3)),
     "two_discriminator_steps": Variant(options={"discriminator_steps": 2}),
     "packing": Variant(model=PacGAN, options={"pack_size": 2}, num_inputs=4),
-    "unrolled": Variant(
-        model=UnrolledGAN, options={"unrolled_steps": 5, "saturating": False}
-    ),
+    "unrolled": Variant(model=UnrolledGAN, options={"unrolled_steps": 5}),
     "virtual_normalization_of_g": Variant(generator=VIRTUAL),
     "normalization_of_g": Variant(generator=NORMAL),
     "normalization_of_d": Variant(discriminator=NORMAL),
@@ -176,10 +201,10 @@ VARIANTS = {
 }
 
 
-def make_model(name, seed):
-    """Returns the compiled model of a variant."""
+def make_model(name, setting, seed):
+    """Returns the compiled model of a variant in a setting."""
     keras.utils.set_random_seed(seed)
-    variant = VARIANTS[name]
+    variant, setting = VARIANTS[name], SETTINGS[setting]
     generator = build_network(LATENT_DIM, 2, **variant.generator)
     discriminators = [
         build_network(variant.num_inputs, 1, **variant.discriminator)
@@ -196,16 +221,18 @@ def make_model(name, seed):
         discriminator=discriminator,
         tricks=variant.tricks(),
         seed=seed,
-        **variant.options,
+        **{"saturating": setting.saturating != variant.has_other_loss}
+        | variant.options,
     )
-    optimizers = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in variant.rates]
+    rates = variant.rates or setting.rates
+    optimizers = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates]
     model.compile(*optimizers, jit_compile=True, steps_per_execution=BLOCK)
     return model
 
 
 def run(name, seed, config):
     """Trains a variant; returns the means of its counts over the second half."""
-    model = make_model(name, seed)
+    model = make_model(name, config.setting, seed)
     mixture = datasets.mixtures.ring(8, standard_deviation=0.02)
     points = mixture.sample(100_000, seed)
     order = np.random.default_rng(seed)
@@ -243,14 +270,16 @@ def judge(results):
 
 def main(config):
     """Runs what is missing and writes the result."""
+    setting = SETTINGS[config.setting]
     return repeated_runs.run_all(
-        config,
+        dataclasses.replace(config, out=config.out or setting.out),
         run,
         VARIANTS,
         "claims/tricks.py",
         "A ring of 8 Gaussians of deviation 0.02 on the unit circle; two hidden layers "
-        f"of {UNITS} ReLU units on either side, latents uniform in the plane; Adam, "
-        f"beta_1 = 0.5, {RATES[0]:g} for the generator and {RATES[1]:g} for the "
+        f"of {UNITS} ReLU units on either side, latents uniform in the plane; the "
+        f"{'minimax' if setting.saturating else 'non-saturating'} loss; Adam, beta_1 = "
+        f"0.5, {setting.rates[0]:g} for the generator and {setting.rates[1]:g} for the "
         f"discriminator; {config.steps:,} batches of {BATCH_SIZE} (packing: of as many "
         f"pairs). modes: found by {NUM_SAMPLES:,} samples within three deviations, the "
         f"mean of the counts at every {BLOCK} steps of the second half. gain: the "
