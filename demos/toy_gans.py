@@ -246,6 +246,7 @@ class Run:
         sides: List of `Side`.
         step: Integer, the steps that were taken.
         is_stopped: Boolean; if it is set, `train` ends after the current block.
+        visitor: String, whose it is; `None` is nobody's.
     """
 
     def __init__(self, data, kinds, rate):
@@ -254,6 +255,7 @@ class Run:
         self.rate = rate
         self.step = 0
         self.is_stopped = False
+        self.visitor = None
 
     @property
     def is_over(self):

@@ -2,7 +2,9 @@
 
 import base64
 import html
+import secrets
 import threading
+import time
 
 import gradio as gr
 import gradio_helpers as helpers
@@ -119,10 +121,22 @@ EXPLANATION = f"""
 """
 
 # Events -----------------------------------------------------------------------------
-# A run belongs to one visitor, as the state of the page. While it goes on the settings
-# are locked, so no event disturbs another.
+# A run belongs to one page, as its state. While it goes on the settings are locked, so
+# no event disturbs another. Of several pages of one browser one trains at a time.
 
-_places = threading.Semaphore(MAX_RUNS)
+_training = []  # Runs.
+_lock = threading.Lock()
+
+
+def find_obstacle(run):
+    """Gives a run a place, or returns why it has to wait."""
+    with _lock:
+        if run.visitor and run.visitor in [other.visitor for other in _training]:
+            return "another page of yours is training"
+        if len(_training) == MAX_RUNS:
+            return f"{MAX_RUNS} others are training"
+        _training.append(run)
+        return None
 
 
 @helpers.guarded
@@ -148,20 +162,22 @@ def renew(*settings):
     return run, draw(run), *rest(run)
 
 
-def begin(run, *settings):
-    """Returns the run that is to go on, and the controls of one that goes on."""
+def begin(run, visitor, *settings):
+    """Returns the run that is to go on, whose it is, and the controls of such a one."""
     run = run or make_run(*settings)
     run.is_stopped = False
-    return run, *show_controls(run, "Starting…", is_running=True)
+    run.visitor = visitor or secrets.token_hex(8)
+    return run, run.visitor, *show_controls(run, "Starting…", is_running=True)
 
 
 @helpers.guarded
 def train(run):
     """Yields status and picture while a run goes on."""
-    while not _places.acquire(timeout=0.5):
+    while obstacle := find_obstacle(run):
         if run.is_stopped:
             return
-        yield f"{describe(run)} · waiting: {MAX_RUNS} others are training", gr.skip()
+        yield f"{describe(run)} · waiting: {obstacle}", gr.skip()
+        time.sleep(0.5)
     try:
         kinds = [side.kind for side in run.sides]
         if not toy_gans.PLAYERS.has(kinds):
@@ -169,7 +185,8 @@ def train(run):
         for _ in run.train():
             yield describe(run), draw(run)
     finally:
-        _places.release()
+        with _lock:
+            _training.remove(run)
 
 
 def stop(run):
@@ -235,6 +252,7 @@ def build():
             gr.Markdown(EXPLANATION, elem_classes="facts")
 
         run = gr.State(None, time_to_live=3600)  # Seconds.
+        visitor = gr.BrowserState("", storage_key="visitor")
         controls = [status, start, halt, reset, *settings]
         renewing = {
             "fn": renew,
@@ -243,7 +261,9 @@ def build():
         } | helpers.QUIET
         gr.on([part.change for part in settings], **renewing)
         reset.click(**renewing)
-        start.click(begin, [run, *settings], [run, *controls], **helpers.QUIET).success(
+        start.click(
+            begin, [run, visitor, *settings], [run, visitor, *controls], **helpers.QUIET
+        ).success(
             train,
             run,
             [status, picture],

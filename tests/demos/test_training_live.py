@@ -164,22 +164,40 @@ def test_compiling_is_said(monkeypatch):
     training = training_live.train(make_run("GAN", "GAN"))
     assert next(training)[0] == "Compiling GAN…"
     training.close()
-    assert training_live._places.acquire(blocking=False)
-    training_live._places.release()
+    assert training_live._training == []
 
 
-def test_whoever_finds_no_place_waits():
-    for _ in range(training_live.MAX_RUNS):
-        training_live._places.acquire()
-    run = make_run()
+@pytest.mark.parametrize(
+    ("visitors", "waits"),
+    [
+        ("ab", "waiting: 2 others are training"),
+        ("c", "waiting: another page of yours is training"),
+        ("a", None),
+    ],
+)
+def test_whoever_finds_no_place_waits(visitors, waits, monkeypatch):
+    others = [make_run() for _ in visitors]
+    for other, visitor in zip(others, visitors, strict=True):
+        other.visitor = visitor
+    monkeypatch.setattr(training_live, "_training", others)
+    run, visitor, *_ = training_live.begin(make_run(), "c")
+    assert run.visitor == visitor == "c"
     training = training_live.train(run)
-    try:
-        assert "waiting: 2 others are training" in next(training)[0]
+    status = next(training)[0]
+    if waits:
+        assert waits in status and run not in others
         run.is_stopped = True
         assert list(training) == []
-    finally:
-        for _ in range(training_live.MAX_RUNS):
-            training_live._places.release()
+    else:
+        assert "waiting" not in status and run in others
+        training.close()
+        assert run not in others
+
+
+def test_a_visitor_is_known_by_the_first_run():
+    _, first, *_ = training_live.begin(make_run(), "")
+    _, second, *_ = training_live.begin(make_run(), "")
+    assert len(first) == 16 and first != second
 
 
 def test_a_failure_frees_the_place_and_is_one_sentence(monkeypatch):
@@ -216,6 +234,19 @@ def wait_for_step(page, step):
 def start(page):
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_step(page, 0)
+
+
+def test_of_two_pages_of_a_visitor_one_trains(visit):
+    first = visit("/training-live")
+    start(first)
+    second = first.context.new_page()
+    second.goto(first.url)
+    second.get_by_role("button", name="Start", exact=True).click()
+    second.get_by_text("waiting: another page of yours is training").wait_for()
+    first.get_by_role("button", name="Stop").click()
+    wait_for_step(second, 0)
+    second.get_by_role("button", name="Stop").click()
+    second.get_by_text("· stopped").wait_for()
 
 
 def test_a_visitor_starts_stops_and_goes_on(visit):
