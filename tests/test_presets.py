@@ -79,6 +79,8 @@ def test_presets_are_small():
     sizes = {name: presets.path(name).stat().st_size for name in presets.table()}
     assert sum(sizes.values()) <= 24e6
     assert sum(sizes[name] for name in TRANSLATORS) <= 8e6
+    digits = ("wgan_gp_mnist", "infogan_mnist", "acgan_mnist", "bigan_mnist")
+    assert sum(sizes[name] for name in digits) <= 5e6
 
 
 @pytest.mark.parametrize("name", REFERENCES)

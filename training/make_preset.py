@@ -58,13 +58,13 @@ def to_float16(source, target):
     """Copies a `.keras` file with its weights in float16, compressed."""
     with zipfile.ZipFile(source) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    files[WEIGHTS] = _shrink(files[WEIGHTS])
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    files[WEIGHTS] = _halve(files[WEIGHTS])
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
 
 
-def _shrink(content):
+def _halve(content):
     buffer = io.BytesIO()
     with (
         h5py.File(io.BytesIO(content), "r") as old,
@@ -76,8 +76,7 @@ def _shrink(content):
                 copied = new.require_group(name)
             else:
                 dtype = "float16" if item.dtype == "float32" else item.dtype
-                smaller = {"compression": "gzip", "shuffle": True} if item.shape else {}
-                copied = new.create_dataset(name, data=item[()], dtype=dtype, **smaller)
+                copied = new.create_dataset(name, data=item[()], dtype=dtype)
             for key, value in item.attrs.items():
                 copied.attrs[key] = value
 

@@ -137,8 +137,8 @@ def collect(name, runs, config):
         f"{mixture.standard_deviation}, 100,000 points; {NUM_SAMPLES:,} samples. A "
         "sample is good within three deviations of the nearest mean; one good "
         "sample finds a mode. Divergences of the histogram of good samples from "
-        f"equal shares, in nats. Means and standard errors over {len(config.seeds)} "
-        "seeds.",
+        "equal shares, in nats, of the runs that have any. Means and standard errors "
+        f"over {len(config.seeds)} seeds.",
         "training": f"{config.steps:,} batches of {BATCH_SIZE} (of {BATCH_SIZE} "
         f"packs of 2 in PacGAN) for the discriminator; layers of {config.width:g} "
         "times the units of PacGAN's paper, 2 latents; Adam(0.8, 0.999), "
