@@ -45,8 +45,9 @@ def digits_of(images):
     return logits.argmax(axis=1)
 
 
-def test_the_digit_is_the_one_asked_for():
-    model = GenerativeModel.from_preset("acgan_mnist")
+@pytest.mark.parametrize("name", ["acgan_mnist", "conditional_gan_mnist"])
+def test_the_digit_is_the_one_asked_for(name):
+    model = GenerativeModel.from_preset(name)
     classes = np.arange(100) % 10
     images = ops.convert_to_numpy(model.sample(100, seed=0, classes=classes))
     assert np.mean(digits_of(images) == classes) > 0.95

@@ -34,10 +34,8 @@ class Figure:
     error: str = ""
 
 
-# Presets, a model that is not one, and the networks of the metrics.
 PUBLISHED = [
     *presets.table(),
-    "conditional_gan_mnist",
     *("mnist_classifier", "emoji_vendors_classifier", "emoji_features"),
 ]
 REAL, TRAINING = "real_images", "training_images"

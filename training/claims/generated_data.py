@@ -3,9 +3,9 @@
 python training/claims/generated_data.py
 python training/claims/generated_data.py --variants labels_100 --seeds 0
 
-A classifier of digits is trained on real images, on samples of an AC-GAN, which makes
-each digit on request, and on both. Then with 100 labels: alone, and with samples of an
-InfoGAN. That has seen all images and no label; the 100 name its categories, and a
+A classifier of digits is trained on real images, on samples of a conditional GAN, which
+makes each digit on request, and on both. Then with 100 labels: alone, and with samples
+of an InfoGAN. That has seen all images and no label; the 100 name its categories, and a
 sample's category is its label.
 
 References:
@@ -44,7 +44,9 @@ class Config(repeated_runs.Config):
     log_dir: str = flag("runs/generated_data", "folder for the figures of the runs")
     steps: int = flag(2000, "batches that the classifier sees")
     num_samples: int = flag(50_000, "generated images")
-    conditional: str = flag("acgan_mnist", "a preset or a .keras file, takes classes")
+    conditional: str = flag(
+        "conditional_gan_mnist", "a preset or a .keras file, takes classes"
+    )
     codes: str = flag("infogan_mnist", "a preset or a .keras file, has categories")
 
 
