@@ -24,7 +24,7 @@ class Config:
     out: str = flag("", "file for the result; none: training/results")
 
 
-def run_all(config, run, variants, script, protocol, collect=None):
+def run_all(config, run, variants, script, protocol, collect=None, out=None):
     """Runs what is missing, writes the result, and returns it.
 
     Args:
@@ -35,6 +35,8 @@ def run_all(config, run, variants, script, protocol, collect=None):
         protocol: String, how it was done.
         collect: Function from results, name to a list over seeds, to figures by name;
             by default the means of what are numbers, and the runs.
+        out: String, the file for the result if --out names none; by default
+            `claim_NAME.json` of the script.
     """
     print_devices()
     with one_line_errors():
@@ -60,9 +62,8 @@ def run_all(config, run, variants, script, protocol, collect=None):
             (collect or summarize_all)(results),
             sum(each["wall_seconds"] for runs in results.values() for each in runs),
         )
-        result_files.write(
-            result, config.out or f"claim_{pathlib.Path(script).stem}.json"
-        )
+        out = config.out or out or f"claim_{pathlib.Path(script).stem}.json"
+        result_files.write(result, out)
     return result
 
 

@@ -272,7 +272,7 @@ def main(config):
     """Runs what is missing and writes the result."""
     setting = SETTINGS[config.setting]
     return repeated_runs.run_all(
-        dataclasses.replace(config, out=config.out or setting.out),
+        config,
         run,
         VARIANTS,
         "claims/tricks.py",
@@ -285,6 +285,7 @@ def main(config):
         f"mean of the counts at every {BLOCK} steps of the second half. gain: the "
         "modes beyond those of the plain GAN of the same seed.",
         judge,
+        setting.out,
     )
 
 
