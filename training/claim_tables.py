@@ -30,6 +30,7 @@ CLAIMS = {
         "Model, steps of D",
         (
             ("correlation", "rank correlation of loss and distance", "{:.2f}"),
+            ("later_correlation", "after the first tenth", "{:.2f}"),
             ("least_distance", "least distance", "{:.2f}"),
             ("last_distance", "last distance", "{:.2f}"),
         ),

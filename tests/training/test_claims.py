@@ -194,6 +194,16 @@ def test_rank_correlation_is_spearmans():
     assert indicator.rank_correlation(first, np.exp(first)) == pytest.approx(1)
 
 
+def test_the_first_tenth_of_an_indicator_is_told_apart():
+    distances = np.arange(20.0, 0, -1)
+    run = {"distances": distances, "estimates": distances**2, "wall_seconds": 1.0}
+    run["estimates"][:2] = 0
+    figures = indicator.collect({"wgan_k5": [run]})["wgan_k5"]
+    assert figures["later_correlation"] == pytest.approx(1)
+    expected = stats.spearmanr(run["estimates"] + [0.1, *[0] * 19], distances)
+    assert figures["correlation"] == pytest.approx(expected.statistic, abs=0.01)
+
+
 def test_the_indicator_is_measured_beside_the_distance(tmp_path):
     config = indicator.Config(
         variants="wgan_gp_k2",
