@@ -41,6 +41,7 @@ SUITED = {
     "DCGAN": OF_GANS,
     "WGANGP": OF_GANS,
     "ACGAN": [*OF_GANS, "class_diversity", "class_consistency"],
+    "ConditionalGAN": [*OF_GANS, "class_diversity", "class_consistency"],
     "InfoGAN": [*OF_GANS, "categories"],
     "BiGAN": [*OF_GANS, "encoder"],
     "mnist_classifier": ["accuracy"],
