@@ -72,7 +72,6 @@ class Config(repeated_runs.Config):
     """What to run."""
 
     setting: str = flag("slow", "what the discriminator is", SETTINGS)
-
     seeds: tuple = flag(tuple(range(10)), "of weights, noise and the order of the data")
     log_dir: str = flag("runs/tricks", "folder for the figures of the runs")
     steps: int = flag(5000, "batches that the discriminator sees")
