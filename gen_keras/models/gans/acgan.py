@@ -14,7 +14,6 @@ import keras
 from keras import ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.base import ClassConditional
 from gen_keras.models.gans.gan import GAN
@@ -29,15 +28,11 @@ class ACGAN(ClassConditional, GAN):
     Args:
         image_shape: See `GAN`.
         num_classes: Integer, at least 2.
-        latent_dim: Integer, the length of the noise.
         base_filters: See `GAN`.
-        kernel_size: See `GAN`.
         class_weight: Float, the factor of the class loss (paper: 1).
-        generator: Model from (batch, latent_dim + num_classes) to images; `None` builds
-            one.
-        discriminator: Model from images to (batch, 1 + num_classes), a logit and those
-            of the classes; `None` builds one.
-        **options: See `GAN`.
+        **options: See `GAN`. A `generator` of one's own takes (batch, latent_dim +
+            num_classes), a `discriminator` gives (batch, 1 + num_classes), a logit and
+            those of the classes.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -61,33 +56,22 @@ class ACGAN(ClassConditional, GAN):
         self,
         image_shape=(64, 64, 3),
         num_classes=10,
-        latent_dim=100,
         base_filters=64,
-        kernel_size=5,
         class_weight=1.0,
-        generator=None,
-        discriminator=None,
         **options,
     ):
-        check_range("num_classes", num_classes, 2)
-        check_range("latent_dim", latent_dim, 1)
-        super().__init__(
-            image_shape,
-            latent_dim,
-            base_filters=base_filters,
-            kernel_size=kernel_size,
-            generator=generator
-            or networks.build_generator(
-                image_shape, latent_dim + num_classes, base_filters, kernel_size
-            ),
-            discriminator=discriminator
-            or networks.build_discriminator(
-                image_shape, base_filters, kernel_size, num_outputs=1 + num_classes
-            ),
-            **options,
-        )
         self.num_classes = num_classes
         self.class_weight = class_weight
+        super().__init__(image_shape, base_filters=base_filters, **options)
+
+    def make_discriminator(self):
+        """Returns a model: images to (batch, 1 + num_classes)."""
+        return networks.build_discriminator(
+            self.image_shape,
+            self.base_filters,
+            self.kernel_size,
+            num_outputs=1 + self.num_classes,
+        )
 
     def judge(self, examples, training):
         """Returns logits, and the cross-entropy of the classes (L_C with a minus)."""

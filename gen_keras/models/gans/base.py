@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from gen_keras import backend
-from gen_keras.models.base import Translator
+from gen_keras.models.base import Translator, check_at_least
 from gen_keras.models.gans import losses
 
 
@@ -104,6 +104,16 @@ class ClassConditional:
     Attributes:
         num_classes: Integer.
     """
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
+        check_at_least(self, 2, "num_classes")
+
+    @property
+    def num_latents(self):
+        """Integer, the inputs of the generator."""
+        return self.latent_dim + self.num_classes
 
     def sample(self, num_samples, seed=None, truncation=1.0, classes=None):
         """Returns generated images (num_samples, *image_shape) in `value_range`.

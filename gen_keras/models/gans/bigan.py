@@ -19,7 +19,6 @@ from keras import layers, ops
 
 from gen_keras import backend
 from gen_keras.layers import Maxout
-from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.gan import GAN
 from gen_keras.models.gans.networks import normal
@@ -122,19 +121,15 @@ class BiGAN(GAN):
         latent_dim: Integer, the length of a latent vector (BiGAN on digits: 50).
         latent_distribution: See `GAN`; `None` is uniform, as in BiGAN on digits, or, if
             `stochastic`, normal, as in ALI.
-        base_filters: See `GAN`; `None` builds BiGAN's dense networks.
-        kernel_size: See `GAN`.
         units: Integer, the units of dense layers; `None`: 1,024, or 16 times
             `base_filters`; for points those of a GAN, 400 and 200.
         stochastic: Boolean, whether the encoder draws latents from a normal
             distribution (ALI) or gives one (BiGAN).
         tricks: See `GAN`.
-        generator: Model from latents to images; `None` builds one.
         encoder: Model from images to latents (batch, latent_dim), or, if `stochastic`,
             to means and log deviations (batch, 2 * latent_dim); `None` builds one.
-        discriminator: Model from images and latents to logits (batch, 1); `None` builds
-            one.
-        **options: See `GAN`.
+        **options: See `GAN`; without `base_filters` the networks are BiGAN's dense
+            ones. A `discriminator` of one's own takes images and latents.
 
     Example:
     >>> model = BiGAN(image_shape=(28, 28, 1))
@@ -155,45 +150,42 @@ class BiGAN(GAN):
         image_shape=(28, 28, 1),
         latent_dim=50,
         latent_distribution=None,
-        base_filters=None,
-        kernel_size=5,
         units=None,
         stochastic=False,
         tricks=(),
-        generator=None,
         encoder=None,
-        discriminator=None,
         **options,
     ):
-        check_range("latent_dim", latent_dim, 1)
-        distribution = latent_distribution or ("normal" if stochastic else "uniform")
-        if generator is None and base_filters is None and len(image_shape) == 3:
-            generator = build_generator(image_shape, latent_dim, units or 1024)
-        super().__init__(
-            image_shape,
-            latent_dim,
-            distribution,
-            base_filters,
-            kernel_size,
-            generator=generator,
-            discriminator=discriminator
-            or build_discriminator(
-                image_shape, latent_dim, base_filters, kernel_size, units
-            ),
-            **options,
-        )
         self.units = units
         self.stochastic = stochastic
+        distribution = latent_distribution or ("normal" if stochastic else "uniform")
+        super().__init__(image_shape, latent_dim, distribution, **options)
         self.encoder = encoder or build_encoder(
-            image_shape,
+            self.image_shape,
             latent_dim * (1 + stochastic),
-            base_filters,
-            kernel_size,
+            self.base_filters,
+            self.kernel_size,
             units,
             bounded=distribution == "uniform" and not stochastic,
         )
         self.keep_average("encoder")
-        self.attach_tricks(tricks)
+        self.attach_tricks(tricks)  # The encoder must be there.
+
+    def make_generator(self):
+        """Returns a model: (batch, latent_dim) to (batch, *image_shape)."""
+        if self.base_filters is not None or len(self.image_shape) == 1:
+            return super().make_generator()
+        return build_generator(self.image_shape, self.latent_dim, self.units or 1024)
+
+    def make_discriminator(self):
+        """Returns a model from images and latents to logits (batch, 1)."""
+        return build_discriminator(
+            self.image_shape,
+            self.latent_dim,
+            self.base_filters,
+            self.kernel_size,
+            self.units,
+        )
 
     def encode(self, images):
         """Returns the latents (batch, latent_dim) of images, their means if drawn.

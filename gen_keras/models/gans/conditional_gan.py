@@ -14,7 +14,6 @@ import keras
 from keras import layers
 
 from gen_keras.layers import Maxout
-from gen_keras.models.base import check_range
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.base import ClassConditional
 from gen_keras.models.gans.gan import GAN
@@ -83,15 +82,10 @@ class ConditionalGAN(ClassConditional, GAN):
     Args:
         image_shape: See `GAN`.
         num_classes: Integer, at least 2.
-        latent_dim: Integer, the length of the noise.
         latent_distribution: See `GAN`; in the paper it is uniform.
-        base_filters: See `GAN`; `None` builds the paper's dense networks.
-        kernel_size: See `GAN`.
-        generator: Model from (batch, latent_dim + num_classes) to images; `None` builds
-            one.
-        discriminator: Model from images and one-hot classes (batch, num_classes) to
-            logits (batch, 1); `None` builds one.
-        **options: See `GAN`.
+        **options: See `GAN`; without `base_filters` the networks are the paper's. A
+            `generator` of one's own takes (batch, latent_dim + num_classes), a
+            `discriminator` images and one-hot classes (batch, num_classes).
 
     Raises:
         ValueError: If an argument is out of range.
@@ -113,31 +107,29 @@ class ConditionalGAN(ClassConditional, GAN):
         self,
         image_shape=(28, 28, 1),
         num_classes=10,
-        latent_dim=100,
         latent_distribution="uniform",
-        base_filters=None,
-        kernel_size=5,
-        generator=None,
-        discriminator=None,
         **options,
     ):
-        check_range("num_classes", num_classes, 2)
-        check_range("latent_dim", latent_dim, 1)
-        super().__init__(
-            image_shape,
-            latent_dim,
-            latent_distribution,
-            base_filters,
-            kernel_size,
-            generator=generator
-            or build_generator(
-                image_shape, latent_dim, num_classes, base_filters, kernel_size
-            ),
-            discriminator=discriminator
-            or build_discriminator(image_shape, num_classes, base_filters, kernel_size),
-            **options,
-        )
         self.num_classes = num_classes
+        super().__init__(
+            image_shape, latent_distribution=latent_distribution, **options
+        )
+
+    def make_generator(self):
+        """Returns a model: (batch, num_latents) to (batch, *image_shape)."""
+        return build_generator(
+            self.image_shape,
+            self.latent_dim,
+            self.num_classes,
+            self.base_filters,
+            self.kernel_size,
+        )
+
+    def make_discriminator(self):
+        """Returns a model from images and one-hot classes to logits (batch, 1)."""
+        return build_discriminator(
+            self.image_shape, self.num_classes, self.base_filters, self.kernel_size
+        )
 
     def judge(self, examples, training):
         """Returns the logits of images together with their classes."""

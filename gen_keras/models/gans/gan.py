@@ -5,7 +5,9 @@ trained against the other: the discriminator to be right, the generator to have 
 wrong. If both could be any function, the samples would end as the data are distributed.
 
 The parts of a step are methods, so that a variant overrides only what its paper
-changes: what an example is, what the discriminator says of it, the two losses.
+changes: the networks, what an example is, what the discriminator says of it, the two
+losses. It sets its own arguments before it calls the constructor here, which checks
+them and then makes the networks.
 
 Reference:
     Goodfellow et al., Generative Adversarial Nets, 2014.
@@ -102,13 +104,9 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         self.saturating = saturating
         self.discriminator_steps = discriminator_steps
         self.ema_momentum = ema_momentum
-        self._check_arguments()
-        self.generator = generator or networks.build_generator(
-            self.image_shape, latent_dim, base_filters, kernel_size
-        )
-        self.discriminator = discriminator or networks.build_discriminator(
-            self.image_shape, base_filters, kernel_size
-        )
+        self.check_arguments()
+        self.generator = generator or self.make_generator()
+        self.discriminator = discriminator or self.make_discriminator()
         self.keep_average("generator")
         self.attach_tricks(tricks)
         self.built = True
@@ -132,7 +130,8 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         for trick in self.tricks:
             trick.attach(self)
 
-    def _check_arguments(self):
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
         check_at_least(self, 1, "latent_dim", "discriminator_steps")
         if self.latent_distribution not in ("normal", "uniform"):
             raise ValueError(
@@ -285,6 +284,23 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         return loss, logs | {"generator_loss": loss}
 
     # What variants change -------------------------------------------------------------
+
+    @property
+    def num_latents(self):
+        """Integer, the inputs of the generator: noise, and what else it is told."""
+        return self.latent_dim
+
+    def make_generator(self):
+        """Returns a model: (batch, num_latents) to (batch, *image_shape)."""
+        return networks.build_generator(
+            self.image_shape, self.num_latents, self.base_filters, self.kernel_size
+        )
+
+    def make_discriminator(self):
+        """Returns a model from examples to logits (batch, 1)."""
+        return networks.build_discriminator(
+            self.image_shape, self.base_filters, self.kernel_size
+        )
 
     def batch_size(self, data):
         """Returns the examples of a batch, an integer or a scalar tensor."""

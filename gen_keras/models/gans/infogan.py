@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_range
+from gen_keras.models.base import check_at_least
 from gen_keras.models.gans.base import check_labels
 from gen_keras.models.gans.gan import GAN
 from gen_keras.models.gans.networks import batch_normalization, normal
@@ -110,11 +110,9 @@ class InfoGAN(GAN):
         kernel_size: See `GAN` (paper: 4).
         information_weight: Float, the factor of the bound on the mutual information
             (lambda, paper: 1).
-        generator: Model from latents to images; `None` builds the paper's.
-        discriminator: Model from images to (batch, 1 + num_categories + num_codes): a
-            logit, those of the categories, the means of the codes; `None` builds the
-            paper's.
-        **options: See `GAN`.
+        **options: See `GAN`. A `discriminator` of one's own gives (batch, 1 +
+            num_categories + num_codes): a logit, those of the categories, the means of
+            the codes.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -143,43 +141,57 @@ class InfoGAN(GAN):
         base_filters=64,
         kernel_size=4,
         information_weight=1.0,
-        generator=None,
-        discriminator=None,
         **options,
     ):
-        if len(image_shape) != 3 or any(
-            side % 4 or side < 4 for side in image_shape[:2]
-        ):
-            raise ValueError(
-                "`image_shape` must be (height, width, channels) with multiples of 4. "
-                f"Received: {tuple(image_shape)}"
-            )
-        if not base_filters or base_filters < 1:
-            raise ValueError(
-                "`base_filters` must be positive: InfoGAN has no dense networks. "
-                f"Received: {base_filters}"
-            )
-        check_range("latent_dim", latent_dim, 1)
-        check_range("num_categories", num_categories, 2)
-        check_range("num_codes", num_codes, 0)
-        all_codes = num_categories + num_codes
+        self.num_categories = num_categories
+        self.num_codes = num_codes
+        self.information_weight = information_weight
         super().__init__(
             image_shape,
             latent_dim,
             latent_distribution,
             base_filters,
             kernel_size,
-            generator=generator
-            or build_generator(
-                image_shape, latent_dim + all_codes, base_filters, kernel_size
-            ),
-            discriminator=discriminator
-            or build_discriminator(image_shape, all_codes, base_filters, kernel_size),
             **options,
         )
-        self.num_categories = num_categories
-        self.num_codes = num_codes
-        self.information_weight = information_weight
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
+        if len(self.image_shape) != 3 or any(
+            side % 4 or side < 4 for side in self.image_shape[:2]
+        ):
+            raise ValueError(
+                "`image_shape` must be (height, width, channels) with multiples of 4. "
+                f"Received: {self.image_shape}"
+            )
+        if not self.base_filters or self.base_filters < 1:
+            raise ValueError(
+                "`base_filters` must be positive: InfoGAN has no dense networks. "
+                f"Received: {self.base_filters}"
+            )
+        check_at_least(self, 2, "num_categories")
+        check_at_least(self, 0, "num_codes")
+
+    @property
+    def num_latents(self):
+        """Integer, the inputs of the generator."""
+        return self.latent_dim + self.num_categories + self.num_codes
+
+    def make_generator(self):
+        """Returns the paper's generator."""
+        return build_generator(
+            self.image_shape, self.num_latents, self.base_filters, self.kernel_size
+        )
+
+    def make_discriminator(self):
+        """Returns the paper's discriminator, with its outputs for the codes."""
+        return build_discriminator(
+            self.image_shape,
+            self.num_categories + self.num_codes,
+            self.base_filters,
+            self.kernel_size,
+        )
 
     def default_optimizer(self, side):
         """Returns Adam(1e-3, 0.5) for the generator, 2e-4 for D and Q (appendix C)."""

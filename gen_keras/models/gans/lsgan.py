@@ -50,10 +50,10 @@ class LSGAN(GAN):
         generator_target=1.0,
         **options,
     ):
-        super().__init__(image_shape, base_filters=base_filters, **options)
         self.fake_target = fake_target
         self.real_target = real_target
         self.generator_target = generator_target
+        super().__init__(image_shape, base_filters=base_filters, **options)
 
     @property
     def discriminator_options(self):

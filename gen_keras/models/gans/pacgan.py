@@ -12,7 +12,7 @@ Reference:
 import keras
 from keras import ops
 
-from gen_keras.models.base import check_range
+from gen_keras.models.base import check_at_least
 from gen_keras.models.gans import networks
 from gen_keras.models.gans.gan import GAN
 
@@ -30,11 +30,9 @@ class PacGAN(GAN):
         image_shape: See `GAN`.
         latent_distribution: See `GAN`.
         base_filters: See `GAN`.
-        kernel_size: See `GAN`.
         pack_size: Integer, the examples of a pack (m; the paper's PacDCGAN2 has 2).
-        discriminator: Model from packs (batch, height, width, pack_size * channels), or
-            (batch, pack_size * 2) of points, to logits (batch, 1); `None` builds one.
-        **options: See `GAN`.
+        **options: See `GAN`. A `discriminator` of one's own takes packs (batch, height,
+            width, pack_size * channels), or (batch, pack_size * 2) of points.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -53,23 +51,28 @@ class PacGAN(GAN):
         image_shape=(28, 28, 3),
         latent_distribution="uniform",
         base_filters=64,
-        kernel_size=5,
         pack_size=2,
-        discriminator=None,
         **options,
     ):
-        check_range("pack_size", pack_size, 1)
-        packed_shape = (*image_shape[:-1], pack_size * image_shape[-1])
+        self.pack_size = pack_size
         super().__init__(
             image_shape,
             latent_distribution=latent_distribution,
             base_filters=base_filters,
-            kernel_size=kernel_size,
-            discriminator=discriminator
-            or networks.build_discriminator(packed_shape, base_filters, kernel_size),
             **options,
         )
-        self.pack_size = pack_size
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
+        check_at_least(self, 1, "pack_size")
+
+    def make_discriminator(self):
+        """Returns a model from packs to logits (packs, 1)."""
+        *size, channels = self.image_shape
+        return networks.build_discriminator(
+            (*size, self.pack_size * channels), self.base_filters, self.kernel_size
+        )
 
     def judge(self, examples, training):
         """Returns the logits of packs (packs, 1)."""

@@ -61,8 +61,12 @@ class UnrolledGAN(GAN):
         saturating=True,
         **options,
     ):
-        super().__init__(image_shape, latent_dim, saturating=saturating, **options)
         self.unrolled_steps = unrolled_steps
+        super().__init__(image_shape, latent_dim, saturating=saturating, **options)
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
         check_at_least(self, 0, "unrolled_steps")
 
     def attach_tricks(self, tricks):

@@ -55,17 +55,14 @@ class WGAN(Critic, GAN):
         clip_value=0.01,
         **options,
     ):
+        self.warm_up_steps = warm_up_steps
+        self.clip_value = clip_value
         super().__init__(
             image_shape,
             base_filters=base_filters,
             discriminator_steps=discriminator_steps,
             **options,
         )
-        self.warm_up_steps = warm_up_steps
-        self.clip_value = clip_value
-        if clip_value <= 0:
-            raise ValueError(f"`clip_value` must be positive. Received: {clip_value}")
-        check_at_least(self, 0, "warm_up_steps")
         self.critic_steps = self.add_weight(
             shape=(),
             dtype="int32",
@@ -73,6 +70,15 @@ class WGAN(Critic, GAN):
             trainable=False,
             name="critic_steps",  # Since the generator's last one.
         )
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
+        check_at_least(self, 0, "warm_up_steps")
+        if self.clip_value <= 0:
+            raise ValueError(
+                f"`clip_value` must be positive. Received: {self.clip_value}"
+            )
 
     def default_optimizer(self, side):
         """Returns RMSprop(5e-5) of Torch; the paper found momentum to be unstable."""

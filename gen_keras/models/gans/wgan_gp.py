@@ -29,12 +29,10 @@ class WGANGP(Critic, GAN):
         image_shape: See `GAN`.
         latent_dim: Integer, the length of the noise (released code: 128).
         base_filters: See `GAN`.
-        kernel_size: See `GAN`.
         discriminator_steps: Integer, steps of the critic for one of the generator.
         penalty_weight: Float, the factor of the gradient penalty (lambda).
-        discriminator: See `GAN`; the one built here has no batch normalization: the
+        **options: See `GAN`. The critic made here has no batch normalization: the
             penalty is that of each example by itself.
-        **options: See `GAN`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -55,31 +53,34 @@ class WGANGP(Critic, GAN):
         image_shape=(64, 64, 3),
         latent_dim=128,
         base_filters=64,
-        kernel_size=5,
         discriminator_steps=5,
         penalty_weight=10.0,
-        discriminator=None,
         **options,
     ):
+        self.penalty_weight = penalty_weight
         super().__init__(
             image_shape,
             latent_dim,
             base_filters=base_filters,
-            kernel_size=kernel_size,
             discriminator_steps=discriminator_steps,
-            discriminator=discriminator
-            or networks.build_discriminator(
-                image_shape, base_filters, kernel_size, normalize=False
-            ),
             **options,
         )
-        self.penalty_weight = penalty_weight
-        check_at_least(self, 0, "penalty_weight")
         if self.discriminator.output_shape[-1] != 1:
             raise ValueError(
                 "The gradient penalty is for one critic, `discriminator` must have one "
                 f"output. Received: {self.discriminator.output_shape}"
             )
+
+    def check_arguments(self):
+        """Raises a `ValueError` if an argument is out of range."""
+        super().check_arguments()
+        check_at_least(self, 0, "penalty_weight")
+
+    def make_discriminator(self):
+        """Returns a critic without batch normalization."""
+        return networks.build_discriminator(
+            self.image_shape, self.base_filters, self.kernel_size, normalize=False
+        )
 
     def default_optimizer(self, side):
         """Returns Adam(1e-4, 0, 0.9), the defaults of algorithm 1."""
