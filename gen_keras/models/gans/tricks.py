@@ -263,17 +263,18 @@ class ReplayMemory(Trick):
         self.seed = seed
 
     def attach(self, model):
-        """Makes the memory."""
+        """Makes the memory; refuses samples that belong to something else."""
         super().attach(model)
+        is_told_more = model.num_latents > model.latent_dim
+        if is_told_more or len(model.discriminator.inputs) > 1:
+            raise ValueError(
+                "ReplayMemory is for images alone, without classes, codes or latents. "
+                f"Received: {type(model).__name__}"
+            )
         self.pool = ImagePool(self.size, model.image_shape, seed=self.seed)
 
     def remembered(self, fake):
         """Returns new and, half of the time, earlier samples."""
-        if keras.tree.is_nested(fake):
-            raise ValueError(
-                "ReplayMemory is for discriminators of images alone. "
-                "Received: images with classes, codes or latents"
-            )
         return self.pool(fake)
 
     def get_config(self):
