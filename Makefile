@@ -56,7 +56,7 @@ check-torch: .venv-torch/installed
 
 MODEL ?=
 train: .venv/installed
-	@test -n "$(MODEL)" || { echo "Name a model, such as: make train MODEL=dcgan"; exit 1; }
+	@test -f "training/train_$(MODEL).py" || { echo "Name a model, such as: make train MODEL=dcgan"; exit 1; }
 	.venv/bin/python training/train_$(MODEL).py $(ARGS)
 
 benchmark: .venv/installed .venv-jax/installed .venv-torch/installed

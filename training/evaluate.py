@@ -6,8 +6,9 @@ r"""Measures a trained model on held-out images and writes the figures down.
     python training/evaluate.py --preset rbm_mnist --max-images 200 \
         --num-temperatures 100 --num-chains 10 --out /tmp/smoke.json   # smoke run
 
-A preset's figures on the test images go to `training/results/NAME.json`, with how they
-were made. What is measured follows from model and data; `--metrics` chooses:
+A preset's figures by the defaults go to `training/results/NAME.json`, with how they
+were made; others only where `--out` says. What is measured follows from model and data;
+`--metrics` chooses:
 
     accuracy          a classifier's share of right answers
     retrieval         does a feature network find the same emoji by another vendor?
@@ -87,7 +88,7 @@ class Config:
     training: str = flag("", "the command that made --model, to write down, too")
     curves: str = flag("", "the --log-dir of the training, whose curves to write too")
     picture: str = flag("", "an image file for some translations, to look at")
-    out: str = flag("", "the JSON file; a preset's is training/results/NAME.json")
+    out: str = flag("", "the JSON file; by default that of the published figures")
 
 
 def evaluate(model, dataset, config):
@@ -169,9 +170,7 @@ def main(config):
     training = presets.table().get(config.preset, {}).get("training", config.training)
     if training:
         result["training"] = training
-    # The published figures are those of the test images.
-    is_published = config.preset and config.split == "test"
-    path = config.out or (f"{config.preset}.json" if is_published else "")
+    path = config.out or (f"{config.preset}.json" if is_published(config) else "")
     curves = curves or (path and training and curves_of(path, training))
     if curves:
         result["curves"] = curves
@@ -179,6 +178,15 @@ def main(config):
     if path:
         result_files.write(result, path)
     return result
+
+
+def is_published(config):
+    """Returns whether the figures are a preset's, by the published protocol."""
+    free = ("preset", "compare", "curves", "picture")
+    return bool(config.preset) and all(
+        field.name in free or getattr(config, field.name) == field.default
+        for field in dataclasses.fields(config)
+    )
 
 
 def curves_of(path, training):

@@ -29,7 +29,10 @@ class Evaluation:
         names = self.config.metrics.split(",") if self.config.metrics else self.suited()
         for name in names:
             if not hasattr(self, f"measure_{name}"):
-                raise ValueError(f"`metrics` has no {name!r}. Received: {names}")
+                known = [n[8:] for n in dir(self) if n.startswith("measure_")]
+                raise ValueError(
+                    f"--metrics knows {', '.join(known)}. Received: {name}"
+                )
             if not self.can_measure(name):
                 raise ValueError(
                     f"{name} is {self.needs[name][0]}. Received: "

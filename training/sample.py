@@ -2,10 +2,12 @@
 
     python training/sample.py dcgan_emoji
     python training/sample.py runs/vae/model.keras --num-samples 100 --seed 7
+    python training/sample.py acgan_mnist --class 3
 
 It writes samples.png, and walk.gif and walk.mp4: ways through the latent space along
 great circles, which return to where they began. A restricted Boltzmann machine has no
-latent space; its walk is its Markov chain, a Gibbs step a frame.
+latent space; its walk is its Markov chain, a Gibbs step a frame. A model that is told
+the class draws all classes in turn.
 
 MODEL is a preset or a .keras file. Loading a file runs what it contains: use files that
 you trust.
@@ -44,6 +46,13 @@ def parse_arguments(arguments=None):
         parser.add_argument(
             name, type=kind, default=default, metavar=metavar, help=text
         )
+    parser.add_argument(
+        "--class",
+        type=int,
+        metavar="N",
+        dest="only_class",
+        help="draw this class alone, counted from 0, of a model that is told the class",
+    )
     return parser.parse_args(arguments)
 
 
@@ -58,7 +67,9 @@ def main(args):
         model = GenerativeModel.from_preset(args.model)
         folder = args.out or default_folder(args.model)
         make_folder(folder)
-        paths = write_pictures(model, folder, args.num_samples, args.seed, args.steps)
+        conditions = classes_of(model, args.num_samples, args.only_class)
+        drawn = draw(model, args.num_samples, args.seed, args.steps, **conditions)
+        paths = write_pictures(model.value_range, folder, *drawn)
     for path in paths:
         print(f"Wrote {path}")
     return paths
@@ -70,15 +81,28 @@ def default_folder(name):
     return (path.parent if path.suffix == ".keras" else "runs" / path) / "samples"
 
 
-def write_pictures(model, folder, num_samples, seed, steps):
+def classes_of(model, num_samples, only_class=None):
+    """Returns {"classes": integers (num_samples,)}; {} if the model is told none."""
+    if not hasattr(model, "num_classes"):
+        if only_class is not None:
+            raise ValueError(
+                "--class is for models that are told the class. "
+                f"Received: a {type(model).__name__}"
+            )
+        return {}
+    if only_class is None:
+        return {"classes": np.arange(num_samples) % model.num_classes}
+    return {"classes": np.full(num_samples, only_class)}
+
+
+def write_pictures(value_range, folder, samples, walks):
     """Writes samples.png, walk.gif and walk.mp4; returns the paths of those written."""
-    samples, walks = draw(model, num_samples, seed, steps)
-    grid = image_grids.make_grid(samples, model.value_range)
+    grid = image_grids.make_grid(samples, value_range)
     paths = [folder / "samples.png"]
     image_grids.to_pil(grid, scale_of(grid)).save(paths[0])
     if walks is None:
         return paths
-    frames = [image_grids.make_grid(images, model.value_range) for images in walks]
+    frames = [image_grids.make_grid(images, value_range) for images in walks]
     options = {"seconds": SECONDS, "scale": scale_of(frames[0])}
     image_grids.save_gif(folder / "walk.gif", frames, **options)
     paths.append(folder / "walk.gif")
@@ -90,16 +114,17 @@ def write_pictures(model, folder, num_samples, seed, steps):
     return paths
 
 
-def draw(model, num_samples, seed, steps):
+def draw(model, num_samples, seed, steps, **conditions):
     """Returns samples (num_samples, height, width, channels), and walks or `None`.
 
-    Walks are an array (num_frames, num_walks, height, width, channels).
+    Walks are an array (num_frames, num_walks, height, width, channels). Conditions are
+    arguments of `model.sample_latents`.
     """
     if isinstance(model, RBM):
         return draw_chains(model, num_samples, seed, steps)
     if not isinstance(model, LatentSpace):
         return to_numpy(model.sample(num_samples, seed=seed)), None
-    stops = to_numpy(model.sample_latents(num_samples, seed=seed))
+    stops = to_numpy(model.sample_latents(num_samples, seed=seed, **conditions))
     samples = to_numpy(model.decode(stops))
     num_stops = min(NUM_STOPS, num_samples)
     if num_stops < 2:

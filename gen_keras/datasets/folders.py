@@ -236,8 +236,9 @@ def _files_of_split(path, split, validation_fraction, test_fraction, suffix=""):
         files = [name for name in files if split_of(name, *fractions) == split]
     if not files:
         raise FileNotFoundError(
-            f"No image of {folder} falls to the {split!r} split. Give a larger "
-            f"`validation_fraction` or `test_fraction`, or subfolders {SPLIT_FOLDERS}. "
+            f"No image of {folder} falls to the {split!r} split. Use another split, a "
+            "larger `validation_fraction` or `test_fraction`, or subfolders "
+            f"{SPLIT_FOLDERS}. "
             f"Received: (validation_fraction, test_fraction)={fractions}"
         )
     return folder, files

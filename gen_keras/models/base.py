@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import math
 import random
+import warnings
 
 import keras
 import numpy as np
@@ -355,6 +356,38 @@ def check_range(name, value, low, high=math.inf):
     if not low <= value <= high:
         limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"`{name}` must be {limits}. Received: {value}")
+
+
+def check_examples(examples, shape, value_range):
+    """Raises a `ValueError` if an array is not of a shape and range, NaN included.
+
+    Images of another range train without an error, and badly. Warns if none is below 0
+    where half of the range is.
+
+    Args:
+        examples: Array (num_examples, *shape).
+        shape: Tuple of integers, of one example.
+        value_range: Pair of floats.
+    """
+    if examples.shape[1:] != tuple(shape):
+        raise ValueError(
+            f"`x` must have the shape {(None, *shape)}. Received: {examples.shape}"
+        )
+    if not examples.size:
+        return
+    low, high = value_range
+    least, greatest = examples.min(), examples.max()
+    if not (low <= least and greatest <= high):
+        raise ValueError(
+            f"`x` must be from {low:g} to {high:g}. Received: values from {least:g} to "
+            f"{greatest:g}"
+        )
+    if least >= 0 > low and math.isfinite(low):
+        warnings.warn(
+            f"`x` has no value below 0, black is {low:g}. "
+            f"`datasets.load` gives images in `value_range={value_range}`",
+            stacklevel=3,
+        )
 
 
 def _with_subclasses(cls):

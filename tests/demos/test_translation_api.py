@@ -190,4 +190,6 @@ def test_nonsense_about_pictures_gets_one_sentence(client, pictures, case):
     args = [pictures.get(x, x) if isinstance(x, str) else x for x in args]
     message = complaint(client, api_name, *args)
     assert fragment in message
-    assert "Traceback" not in message and len(message) < 200
+    assert (
+        "Traceback" not in message and len(message) < 400
+    )  # A list of models is long.

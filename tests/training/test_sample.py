@@ -11,7 +11,7 @@ import sample
 from keras import ops
 
 from gen_keras import image_grids
-from gen_keras.models import DCGAN, RBM, VAE
+from gen_keras.models import ACGAN, DCGAN, RBM, VAE
 
 ROOT = pathlib.Path(__file__).parents[2]
 MAKERS = {
@@ -90,6 +90,17 @@ def test_a_missing_encoder_is_named(tmp_path, monkeypatch, capsys):
     assert "pip install imageio-ffmpeg" in capsys.readouterr().out
 
 
+def test_models_that_are_told_the_class_draw_all_in_turn(tmp_path):
+    model = ACGAN((16, 16, 1), num_classes=3, latent_dim=4, base_filters=2, seed=0)
+    model.save(tmp_path / "model.keras")
+    assert len(run(tmp_path / "model.keras", "--num-samples", 8, "--steps", 2)) == 3
+    for only, expected in ((None, [0, 1, 2, 0, 1]), (2, [2] * 5)):
+        conditions = sample.classes_of(model, 5, only)
+        np.testing.assert_array_equal(conditions["classes"], expected)
+        images, _ = sample.draw(model, 5, seed=1, steps=1, **conditions)
+        np.testing.assert_allclose(images, model.sample(5, 1, classes=expected))
+
+
 def test_presets_have_a_folder():
     assert sample.default_folder("vae_mnist") == pathlib.Path("runs/vae_mnist/samples")
 
@@ -105,6 +116,8 @@ def test_presets_have_a_folder():
         (["{folder}/model.keras", "--out", "{folder}/text.keras/x"], "text.keras/x"),
         (["{folder}/model.keras", "--num-samples", "0"], "at least 1"),
         (["{folder}/model.keras", "--seed", "-1"], "seed"),
+        (["{folder}/model.keras", "--class", "1"], "are told the class. Received"),
+        (["acgan_mnist", "--class", "10", "--out", "{folder}/x"], "from 0 to 9"),
     ],
 )
 def test_mistakes_end_with_one_line(arguments, words, tmp_path):

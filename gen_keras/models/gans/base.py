@@ -292,7 +292,11 @@ def check_labels(name, labels, num_samples, num_labels, alternative=""):
     if given.dtype.kind in "iu" and given.shape in ((), (num_samples,)):
         if np.all((0 <= given) & (given < num_labels)):
             return np.broadcast_to(given, (num_samples,)).astype("int32")
+    received = labels
+    if given.size > 10:  # Sorted, so that what is left out is in between.
+        values = np.array2string(np.unique(given), threshold=10)
+        received = f"{values} in an array of {given.shape}"
     raise ValueError(
         f"`{name}` must be an integer from 0 to {num_labels - 1}, or an array of "
-        f"{num_samples}{alternative}. Received: {labels}"
+        f"{num_samples}{alternative}. Received: {received}"
     )

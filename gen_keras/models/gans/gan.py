@@ -17,6 +17,7 @@ Reference:
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from gen_keras import backend
@@ -25,10 +26,12 @@ from gen_keras.models.base import (
     GenerativeModel,
     LatentSpace,
     check_at_least,
+    check_examples,
     check_range,
 )
 from gen_keras.models.gans import losses, networks
 from gen_keras.models.gans.base import TwoSides
+from gen_keras.models.gans.tricks import Trick
 
 # Model ------------------------------------------------------------------------------
 
@@ -128,6 +131,11 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         """Sets `tricks` and shows them the model, whose networks must be there."""
         self.tricks = list(tricks)
         for trick in self.tricks:
+            if not isinstance(trick, Trick):
+                raise ValueError(
+                    "`tricks` must be objects of `gen_keras.models.gans.tricks`, such "
+                    f"as LabelSmoothing(). Received: {trick!r}"
+                )
             trick.attach(self)
 
     def check_arguments(self):
@@ -190,6 +198,17 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         return backend.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
 
     # Training -------------------------------------------------------------------------
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If `x` is an array of another shape than `image_shape`, or of
+                values outside of `value_range`.
+        """
+        if isinstance(x, np.ndarray):
+            check_examples(x, self.image_shape, self.value_range)
+        return super().fit(x, *args, **kwargs)
 
     def train_step(self, data):
         """Updates the discriminator; at every k-th batch the generator, too."""

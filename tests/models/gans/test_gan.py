@@ -90,15 +90,15 @@ def test_each_side_moves_alone():
 
 
 def test_the_generator_moves_at_every_third_batch():
-    # With rates of 0, so that all that is logged is known. Batch i is all i.
+    # With rates of 0, so that all that is logged is known. Logits of batch i are i.
     model = make_model(
         discriminator_steps=3,
-        generator=affine((3,), (4, 4, 1), bias=-1.0),
-        discriminator=affine((4, 4, 1), (1,), kernel=1 / 16),
+        generator=affine((3,), (4, 4, 1), bias=-1 / 6),
+        discriminator=affine((4, 4, 1), (1,), kernel=6 / 16),
     )
     model.compile(SGD(0.0), SGD(0.0), jit_compile=backend.NAME != "torch")
     values = np.arange(7.0)
-    batches = np.broadcast_to(values[:, None, None, None], (7, 4, 4, 1))
+    batches = np.broadcast_to(values[:, None, None, None] / 6, (7, 4, 4, 1))
 
     def fit(images):
         history = model.fit(
@@ -181,6 +181,24 @@ def test_noise_is_normal():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         gan.GAN(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((8, 5, 4, 1)), r"shape \(None, 4, 4, 1\). Received: \(8, 5, 4, 1\)"),
+        (np.full((8, 4, 4, 1), 255, "uint8"), "from -1 to 1.*from 255 to 255"),
+        (np.where(IMAGES > 0.9, np.nan, IMAGES), "from -1 to 1.*nan"),
+    ],
+)
+def test_images_of_another_shape_or_range_are_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        make_model().fit(images, verbose=0)
+
+
+def test_a_range_from_0_is_doubted():
+    with pytest.warns(UserWarning, match="no value below 0.*value_range=.-1.0, 1.0."):
+        make_model().fit(abs(IMAGES), verbose=0)
 
 
 def test_evaluation_weighs_examples_alike():

@@ -447,6 +447,10 @@ def test_pull_away_of_one_sample_is_nothing():
             lambda: make_model(tricks=[tricks.SoftmaxOfDiscriminators()]),
             "two or more logits.*Received: outputs of",
         ),
+        (
+            lambda: make_model(tricks=["label_smoothing"]),
+            "such as LabelSmoothing.*Received: 'label_smoothing'",
+        ),
     ],
 )
 def test_bad_arguments(make, message):
