@@ -505,7 +505,7 @@ def build(alone=False):
         helpers.title(
             "About",
             "gen_keras is a Keras 3 package of the classic generative models, each "
-            "trained by its own step, each with weights to try here.",
+            "trained by its own step. Those with a preset can be tried here.",
         )
         show("The family tree", draw_taxonomy())
         show("Models", list_models(alone))

@@ -56,7 +56,7 @@ DISTANCES = (
     ("training_seconds", "training, s", "{:,.0f}"),
 )
 STACKED = (
-    ("modes", "modes of 1,000", "{:.0f}"),
+    ("modes", "modes of 1,000", "{:,.0f}"),
     ("reverse_kl", "reverse KL, nats", "{:.2f}"),
     ("published", "paper", "{}"),
     ("training_seconds", "training, s", "{:,.0f}"),
@@ -125,7 +125,14 @@ def make_modes_table(config):
         protocol = result["protocol"]
         protocols += f"- [{mixture}](training/results/{name}.json): "
         protocols += f"{protocol['data']} {protocol['training']}\n"
-    header = ["Data: model", "Modes", "Good samples", "Reverse KL, nats", "Paper", ""]
+    header = [
+        "Data: model",
+        "Modes",
+        "Good samples",
+        "Reverse KL, nats",
+        "Paper",
+        "Samples",
+    ]
     return format_table(header, rows) + f"\n{protocols}" if rows else ""
 
 
