@@ -349,7 +349,8 @@ def test_fine_tuning_refuses_what_does_not_fit(photos, finished, tmp_path):
     assert "vae_mnist" in error_of("vae", photos, tmp_path, from_preset="nonsense")
     images, labels = np.zeros((24, 28, 28, 1), "uint8"), np.arange(24) % 12
     np.savez(tmp_path / "dozen.npz", x_train=images, y_train=labels)
-    flags = {"from_preset": "acgan_mnist", "dataset": str(tmp_path / "dozen.npz")}
+    flags = {"from_preset": "acgan_mnist", "instance_noise": 0.0, "tricks": ""}
+    flags["dataset"] = str(tmp_path / "dozen.npz")
     message = error_of("acgan", photos, tmp_path, **flags)
     assert "acgan_mnist knows 10 classes. Received: " in message and "12" in message
 
