@@ -29,6 +29,11 @@ from gen_keras.models.gans.networks import normal
 # bigan, net.py, which appendix C.1 sketches. Codes in the range of uniform latents are
 # also from there (dist.py): others run away, and the discriminator wins. Its decay of
 # the weights by 2.5e-5 is not here.
+#
+# ALI's discriminator is that of its authors for SVHN, github.com/IshmaelBelghazi/ALI,
+# ali_svhn.py, behind DCGAN's convolutions. It must not normalize what it makes of
+# latents: an encoder that draws them may draw far too large ones, and normalization
+# hides just that.
 
 
 def build_generator(image_shape, latent_dim, units=1024):
@@ -72,13 +77,20 @@ def build_encoder(
 
 
 def build_discriminator(
-    image_shape, latent_dim, base_filters=None, kernel_size=5, units=None
+    image_shape,
+    latent_dim,
+    base_filters=None,
+    kernel_size=5,
+    units=None,
+    stochastic=False,
 ):
     """Returns a model: images and latents to logits (batch, 1).
 
     Two layers of leaky ReLU units, the second of which sees the latents. With
     `base_filters` DCGAN's convolutions stand before the first; the layers then have 16
-    times as many units. For points it is that of a GAN.
+    times as many units. If `stochastic`, it is ALI's: after the first layer two of
+    their own for the latents, then two of twice the units for both, with dropout. For
+    points it is that of a GAN.
     """
     examples, latents = keras.Input(image_shape), keras.Input((latent_dim,))
     if len(image_shape) == 1:
@@ -94,14 +106,24 @@ def build_discriminator(
             x = networks.convolutional_discriminator(
                 image_shape, base_filters, kernel_size, num_outputs=units
             )(examples)
-        x = layers.Concatenate()([layers.LeakyReLU(0.2)(x), latents])
-        x = layers.LeakyReLU(0.2)(_normalized_dense(units, x))
+        x = layers.LeakyReLU(0.2)(x)
+        if stochastic:
+            y = _dropout_dense(units, _dropout_dense(units, latents, seed=0), seed=1)
+            x = layers.Concatenate()([x, y])
+            x = _dropout_dense(2 * units, _dropout_dense(2 * units, x, seed=2), seed=3)
+        else:
+            x = layers.Concatenate()([x, latents])
+            x = layers.LeakyReLU(0.2)(_normalized_dense(units, x))
     logits = _dense(1, x, dtype="float32")
     return keras.Model([examples, latents], logits, name="discriminator")
 
 
 def _dense(units, x, **options):
     return layers.Dense(units, kernel_initializer=normal(), **options)(x)
+
+
+def _dropout_dense(units, x, seed):
+    return layers.LeakyReLU(0.2)(_dense(units, layers.Dropout(0.2, seed=seed)(x)))
 
 
 def _normalized_dense(units, x):
@@ -185,7 +207,13 @@ class BiGAN(GAN):
             self.base_filters,
             self.kernel_size,
             self.units,
+            self.stochastic,
         )
+
+    def default_optimizer(self, side):
+        """Returns DCGAN's Adam, see `TwoSides`; for ALI at half the rate, 1e-4."""
+        rate = 1e-4 if self.stochastic else 2e-4
+        return keras.optimizers.Adam(rate, beta_1=0.5)
 
     def encode(self, images):
         """Returns the latents (batch, latent_dim) of images, their means if drawn.

@@ -164,6 +164,25 @@ def test_the_deviations_of_a_stochastic_encoder_are_trained():
     assert (bias[:3] * V < 0).all() and (bias[3:] != 0).all()
 
 
+@pytest.mark.parametrize("base_filters", [None, 2])
+def test_the_discriminator_of_ali_sees_how_large_latents_are(base_filters):
+    # Hidden by normalization, the deviations of the encoder would grow without end.
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (32, 16, 16, 1)).astype("float32")
+    latents = rng.normal(size=(32, 3)).astype("float32")
+    grows = {}
+    for stochastic in (True, False):
+        model = bigan.BiGAN(
+            (16, 16, 1), 3, base_filters=base_filters, units=8, stochastic=stochastic
+        )
+        small, large = (
+            as_arrays(model.discriminator([images, scale * latents], training=True))
+            for scale in (1e3, 1e6)
+        )
+        grows[stochastic] = abs(large).mean() / abs(small).mean()
+    assert grows[True] > 100 and grows[False] < 10
+
+
 @pytest.mark.parametrize("stochastic", [False, True])
 @pytest.mark.parametrize(
     ("shape", "base_filters"), [((8, 8, 1), None), ((16, 16, 3), 2), ((2,), None)]
@@ -204,7 +223,7 @@ def test_codes_are_where_the_latents_are():
     for base_filters in (None, 2):
         shape = (8, 8, 1) if base_filters is None else (16, 16, 1)
         model = bigan.BiGAN(shape, latent_dim=3, base_filters=base_filters, units=8)
-        images = 1000 * np.random.default_rng(0).normal(size=(32, *shape))
+        images = 1e5 * np.random.default_rng(0).normal(size=(32, *shape))
         assert 0.5 < np.abs(as_arrays(model.encode(images))).max() <= 1
     # Normal latents have no bounds, nor have means and deviations.
     for options in ({"latent_distribution": "normal"}, {"stochastic": True}):
