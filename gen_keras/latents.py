@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def interpolate(start, end, num_steps, spherical=False):
+def interpolate(start, end, num_steps, spherical=False, noise_dim=None):
     """Returns latents on the way from `start` to `end`, both included.
 
     Args:
@@ -13,6 +13,8 @@ def interpolate(start, end, num_steps, spherical=False):
         spherical: Boolean. A straight line passes through the middle of the space,
             where a high-dimensional normal distribution has hardly any mass; a great
             circle keeps the typical norm. White, Sampling Generative Networks, 2016.
+        noise_dim: Integer or `None`. If given, only so many first numbers go along the
+            circle; the others, a class or codes, have no typical norm.
 
     Returns:
         float32 array of shape (num_steps, latent_dim).
@@ -29,6 +31,10 @@ def interpolate(start, end, num_steps, spherical=False):
             "`start` and `end` must have one shape (latent_dim,). Received: "
             f"{start.shape} and {end.shape}"
         )
+    if noise_dim is not None and noise_dim < len(start):
+        noise = interpolate(start[:noise_dim], end[:noise_dim], num_steps, spherical)
+        others = interpolate(start[noise_dim:], end[noise_dim:], num_steps)
+        return np.concatenate([noise, others], axis=1)
     t = np.linspace(0, 1, num_steps)[:, None]
     line = (1 - t) * start + t * end
     angle = _angle_between(start, end) if spherical else 0.0

@@ -32,6 +32,14 @@ def test_parallel_latents_have_a_line():
     np.testing.assert_allclose(path, [A, 1.5 * A, 2 * A])
 
 
+def test_only_noise_goes_along_the_circle():
+    start, end = np.array([2.0, 0, 1, 0]), np.array([0, 2.0, 0, 1])
+    path = latents.interpolate(start, end, 3, spherical=True, noise_dim=2)
+    np.testing.assert_allclose(path[1], [2**0.5, 2**0.5, 0.5, 0.5], rtol=1e-6)
+    line = latents.interpolate(start, end, 3, noise_dim=2)
+    np.testing.assert_allclose(line[1], [1, 1, 0.5, 0.5])
+
+
 def test_arithmetic_averages_each_group():
     result = latents.arithmetic([A, B], [A], [B, B])
     np.testing.assert_allclose(result, [(A + B) / 2 - A + B])

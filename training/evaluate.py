@@ -88,7 +88,9 @@ class Config:
     training: str = flag("", "the command that made --model, to write down, too")
     curves: str = flag("", "the --log-dir of the training, whose curves to write too")
     picture: str = flag("", "an image file for some translations, to look at")
-    out: str = flag("", "the JSON file; by default that of the published figures")
+    out: str = flag(
+        "", "the JSON file; of a preset, by the defaults, the published one"
+    )
 
 
 def evaluate(model, dataset, config):
@@ -177,6 +179,8 @@ def main(config):
     print(result_files.as_text(result))
     if path:
         result_files.write(result, path)
+    else:
+        print("Not written to a file; --out names one.")
     return result
 
 

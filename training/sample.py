@@ -65,9 +65,9 @@ def main(args):
                 f"{args.num_samples} and {args.steps}"
             )
         model = GenerativeModel.from_preset(args.model)
+        conditions = classes_of(model, args.num_samples, args.only_class)
         folder = args.out or default_folder(args.model)
         make_folder(folder)
-        conditions = classes_of(model, args.num_samples, args.only_class)
         drawn = draw(model, args.num_samples, args.seed, args.steps, **conditions)
         paths = write_pictures(model.value_range, folder, *drawn)
     for path in paths:
@@ -92,6 +92,10 @@ def classes_of(model, num_samples, only_class=None):
         return {}
     if only_class is None:
         return {"classes": np.arange(num_samples) % model.num_classes}
+    if not 0 <= only_class < model.num_classes:
+        raise ValueError(
+            f"--class must be from 0 to {model.num_classes - 1}. Received: {only_class}"
+        )
     return {"classes": np.full(num_samples, only_class)}
 
 
@@ -131,14 +135,15 @@ def draw(model, num_samples, seed, steps, **conditions):
         return samples, None
     num_walks = min(NUM_WALKS, num_samples // num_stops)
     stops = stops[: num_walks * num_stops].reshape(num_walks, num_stops, -1)
-    paths = np.stack([closed_path(own_stops, steps) for own_stops in stops], axis=1)
+    paths = [closed_path(own_stops, steps, model.latent_dim) for own_stops in stops]
+    paths = np.stack(paths, axis=1)
     return samples, np.stack([to_numpy(model.decode(step)) for step in paths])
 
 
-def closed_path(stops, steps):
-    """Returns latents (num_stops * steps, latent_dim) that return to the first stop."""
+def closed_path(stops, steps, noise_dim=None):
+    """Returns latents (num_stops * steps, ...) that return to the first stop."""
     ways = [
-        latents.interpolate(start, end, steps + 1, spherical=True)[:-1]
+        latents.interpolate(start, end, steps + 1, True, noise_dim)[:-1]
         for start, end in zip(stops, np.roll(stops, -1, axis=0), strict=True)
     ]
     return np.concatenate(ways)

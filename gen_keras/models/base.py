@@ -244,7 +244,8 @@ class LatentSpace:
     """What models that decode latents offer besides sampling; a mixin.
 
     The model implements `sample_latents(num_samples, seed)` and `decode(latents)`, and
-    has its decoder as one Keras model in `sampler`.
+    has its decoder as one Keras model in `sampler`. Its latents begin with `latent_dim`
+    numbers of noise; what may follow is what else the decoder is told.
     """
 
     def interpolate(self, start, end, num_steps, spherical=False):
@@ -254,12 +255,14 @@ class LatentSpace:
             start: Array of shape (latent_dim,).
             end: Array of shape (latent_dim,).
             num_steps: Integer of at least 2, the images including both ends.
-            spherical: Boolean, whether to go along a great circle.
+            spherical: Boolean, whether the noise goes along a great circle.
 
         Returns:
             Images of shape (num_steps, height, width, channels).
         """
-        return self.decode(latents.interpolate(start, end, num_steps, spherical))
+        return self.decode(
+            latents.interpolate(start, end, num_steps, spherical, self.latent_dim)
+        )
 
     def arithmetic(self, minuend, subtrahend, addend):
         """Decodes mean(minuend) - mean(subtrahend) + mean(addend).
@@ -361,8 +364,9 @@ def check_range(name, value, low, high=math.inf):
 def check_examples(examples, shape, value_range):
     """Raises a `ValueError` if an array is not of a shape and range, NaN included.
 
-    Images of another range train without an error, and badly. Warns if none is below 0
-    where half of the range is.
+    Images of another range train without an error, and badly. A hundredth of the range
+    beyond its ends is let pass: resizing overshoots. Warns if none is below 0 where
+    half of the range is.
 
     Args:
         examples: Array (num_examples, *shape).
@@ -377,16 +381,17 @@ def check_examples(examples, shape, value_range):
         return
     low, high = value_range
     least, greatest = examples.min(), examples.max()
-    if not (low <= least and greatest <= high):
+    slack = 0.01 * (high - low)
+    if not (low - slack <= least and greatest <= high + slack):
         raise ValueError(
             f"`x` must be from {low:g} to {high:g}. Received: values from {least:g} to "
             f"{greatest:g}"
         )
     if least >= 0 > low and math.isfinite(low):
         warnings.warn(
-            f"`x` has no value below 0, black is {low:g}. "
-            f"`datasets.load` gives images in `value_range={value_range}`",
-            stacklevel=3,
+            f"`x` has no value below 0, though black is {low:g}. "
+            f"`datasets.load` takes `value_range={value_range}`",
+            stacklevel=2,
         )
 
 

@@ -144,7 +144,8 @@ class BiGAN(GAN):
         latent_distribution: See `GAN`; `None` is uniform, as in BiGAN on digits, or, if
             `stochastic`, normal, as in ALI.
         units: Integer, the units of dense layers; `None`: 1,024, or 16 times
-            `base_filters`; for points those of a GAN, 400 and 200.
+            `base_filters`; for points those of a GAN, 400 and 200. Where ALI's
+            discriminator sees image and latents together, it has twice as many.
         stochastic: Boolean, whether the encoder draws latents from a normal
             distribution (ALI) or gives one (BiGAN).
         tricks: See `GAN`.

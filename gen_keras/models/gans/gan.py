@@ -6,8 +6,8 @@ wrong. If both could be any function, the samples would end as the data are dist
 
 The parts of a step are methods, so that a variant overrides only what its paper
 changes: the networks, what an example is, what the discriminator says of it, the two
-losses. It sets its own arguments before it calls the constructor here, which checks
-them and then makes the networks.
+losses. It sets the numbers among its arguments before it calls the constructor here,
+which checks them and then makes the networks.
 
 Reference:
     Goodfellow et al., Generative Adversarial Nets, 2014.
@@ -137,6 +137,7 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
                     f"as LabelSmoothing(). Received: {trick!r}"
                 )
             trick.attach(self)
+            trick.attached = True
 
     def check_arguments(self):
         """Raises a `ValueError` if an argument is out of range."""
@@ -203,8 +204,9 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         """Trains, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If `x` is an array of another shape than `image_shape`, or of
-                values outside of `value_range`.
+            ValueError: If `x` is a NumPy array of another shape than `image_shape`, or
+                of values outside of `value_range`, which is an attribute to be set
+                where networks of one's own have another.
         """
         if isinstance(x, np.ndarray):
             check_examples(x, self.image_shape, self.value_range)

@@ -31,7 +31,7 @@ class Trick(keras.layers.Layer):
         self.attached = False
 
     def attach(self, model):
-        """Makes what depends on the model; called once, by its constructor.
+        """Makes what depends on the model, which then sets `attached`.
 
         Raises:
             ValueError: If the trick does not suit the model, or has one already.
@@ -40,7 +40,6 @@ class Trick(keras.layers.Layer):
             raise ValueError(
                 f"A {type(self).__name__} belongs to one model; make another for this."
             )
-        self.attached = True
 
     def remembered(self, fake):
         """Returns the samples that the discriminator learns from."""
@@ -265,8 +264,8 @@ class ReplayMemory(Trick):
     def attach(self, model):
         """Makes the memory; refuses samples that belong to something else."""
         super().attach(model)
-        is_told_more = model.num_latents > model.latent_dim
-        if is_told_more or len(model.discriminator.inputs) > 1:
+        inputs = getattr(model.discriminator, "inputs", None) or [None]
+        if model.num_latents > model.latent_dim or len(inputs) > 1:
             raise ValueError(
                 "ReplayMemory is for images alone, without classes, codes or latents. "
                 f"Received: {type(model).__name__}"

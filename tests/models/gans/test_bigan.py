@@ -183,6 +183,19 @@ def test_the_discriminator_of_ali_sees_how_large_latents_are(base_filters):
     assert grows[True] > 100 and grows[False] < 10
 
 
+def test_ali_has_half_the_rate_of_bigan():
+    rates = [
+        float(
+            ops.convert_to_numpy(
+                make_model(stochastic=s).default_optimizer(side).learning_rate
+            )
+        )
+        for s in (False, True)
+        for side in ("generator", "discriminator")
+    ]
+    assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 1e-4])
+
+
 @pytest.mark.parametrize("stochastic", [False, True])
 @pytest.mark.parametrize(
     ("shape", "base_filters"), [((8, 8, 1), None), ((16, 16, 3), 2), ((2,), None)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras import backend
+from gen_keras import backend, models
 from gen_keras.models.gans import gan, tricks
 from tests.model_checks import check_model
 from tests.models.gans import gan_checks
@@ -194,6 +194,41 @@ def test_bad_arguments(arguments, message):
 def test_images_of_another_shape_or_range_are_refused(images, message):
     with pytest.raises(ValueError, match=message):
         make_model().fit(images, verbose=0)
+
+
+def test_images_that_overshoot_a_little_and_points_are_taken():
+    make_model().fit(1.005 * np.sign(IMAGES), verbose=0)
+    points = 100 * np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
+    model = gan.GAN((2,), latent_dim=2)
+    model.compile()
+    model.fit(points, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        models.ACGAN,
+        models.BiGAN,
+        models.ConditionalGAN,
+        models.DCGAN,
+        models.InfoGAN,
+        models.LSGAN,
+        models.PacGAN,
+        models.UnrolledGAN,
+        models.WGAN,
+        models.WGANGP,
+    ],
+)
+def test_arguments_of_the_base_are_taken_and_kept(kind):
+    given = {"image_shape": (16, 16, 1), "latent_dim": 7, "base_filters": 2}
+    given |= {"kernel_size": 3, "discriminator_steps": 2, "ema_momentum": 0.9}
+    model = kind(**given)
+    again = kind.from_config(model.get_config())
+    for each in (model, again):
+        assert {name: getattr(each, name) for name in given} == given
+        kernels = [w.shape for w in each.generator.weights if len(w.shape) == 4]
+        assert kernels and all(shape[:2] == (3, 3) for shape in kernels)
+    assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
 
 
 def test_a_range_from_0_is_doubted():

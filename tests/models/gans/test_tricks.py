@@ -328,6 +328,13 @@ def test_replay_is_for_images_alone(make):
         make()
 
 
+def test_a_trick_that_was_refused_may_go_to_another_model():
+    trick = tricks.LabelSmoothing()
+    with pytest.raises(ValueError, match="for losses with a target"):
+        wgan.WGAN((16, 16, 1), base_filters=2, tricks=[trick])
+    assert make_model(tricks=[trick]).tricks == [trick]
+
+
 # Several discriminators -------------------------------------------------------------
 
 
