@@ -293,9 +293,8 @@ def check_labels(name, labels, num_samples, num_labels, alternative=""):
         if np.all((0 <= given) & (given < num_labels)):
             return np.broadcast_to(given, (num_samples,)).astype("int32")
     received = labels
-    if (
-        given.size > 10 and given.dtype != object
-    ):  # Sorted, so that what is left out is in between.
+    if given.size > 10 and given.dtype != object:
+        # Sorted, so that what is left out is in between.
         values = np.array2string(np.unique(given), threshold=10)
         received = f"{values} in an array of {given.shape}"
     raise ValueError(
