@@ -196,7 +196,7 @@ def measure(model, held_out):
     )
     conditions = {}
     if hasattr(model, "num_classes"):
-        conditions["classes"] = np.arange(len(real)) % model.num_classes
+        conditions["classes"] = model.classes_in_turn(len(real))
     return lambda: make()(model, **conditions)
 
 

@@ -12,6 +12,7 @@ with those of training images, the floor that no model can be expected to pass.
 import dataclasses
 import functools
 
+import keras
 import repeated_runs
 from script_helpers import flag, parse_flags
 
@@ -20,6 +21,7 @@ from gen_keras import datasets, metrics, models
 BATCH_SIZE = 64
 NUM_IMAGES = 10_000  # Samples, test images, and training images of the floor.
 FLOOR = "training_images"
+BINARY = ("vae", "rbm")  # They model pixels that are 0 or 1.
 
 
 @dataclasses.dataclass
@@ -33,20 +35,34 @@ class Config(repeated_runs.Config):
     base_filters: int = flag(16, "filters at half the image size")
 
 
+def of_digits(model_class):
+    """Returns a function of `config` that makes a GAN with its networks for digits."""
+    return lambda config: model_class((28, 28, 1), base_filters=config.base_filters)
+
+
+def make_rbm(config):
+    """Returns an RBM as `train_rbm.py` has it: persistent chains, a falling rate."""
+    model = models.RBM(gibbs_steps=5, num_chains=100)
+    model.initialize_visible_bias(datasets.load("mnist", "train").images)
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        0.05, config.steps, end_learning_rate=0.0
+    )
+    model.compile(keras.optimizers.SGD(rate))
+    return model
+
+
 VARIANTS = {
-    "gan": lambda filters: models.GAN(),
-    "dcgan": lambda filters: models.DCGAN((28, 28, 1), base_filters=filters),
-    "lsgan": lambda filters: models.LSGAN((28, 28, 1), base_filters=filters),
-    "wgan": lambda filters: models.WGAN((28, 28, 1), base_filters=filters),
-    "wgan_gp": lambda filters: models.WGANGP((28, 28, 1), base_filters=filters),
-    "pacgan": lambda filters: models.PacGAN((28, 28, 1), base_filters=filters),
-    "unrolled_gan": lambda filters: models.UnrolledGAN(
-        (28, 28, 1), base_filters=filters
-    ),
-    "infogan": lambda filters: models.InfoGAN((28, 28, 1), base_filters=filters),
-    "bigan": lambda filters: models.BiGAN(),
-    "vae": lambda filters: models.VAE((28, 28, 1)),
-    "rbm": lambda filters: models.RBM(),
+    "gan": lambda config: models.GAN(),
+    "dcgan": of_digits(models.DCGAN),
+    "lsgan": of_digits(models.LSGAN),
+    "wgan": of_digits(models.WGAN),
+    "wgan_gp": of_digits(models.WGANGP),
+    "pacgan": of_digits(models.PacGAN),
+    "unrolled_gan": of_digits(models.UnrolledGAN),
+    "infogan": of_digits(models.InfoGAN),
+    "bigan": lambda config: models.BiGAN(),
+    "vae": lambda config: models.VAE((28, 28, 1)),
+    "rbm": make_rbm,
     FLOOR: None,
 }
 
@@ -65,14 +81,16 @@ def run(name, seed, config):
         features = features_of("train")
     else:
         model, seconds = repeated_runs.train(
-            lambda: VARIANTS[name](config.base_filters),
+            lambda: VARIANTS[name](config),
             lambda value_range: datasets.load("mnist", "train", value_range),
             config.steps,
             BATCH_SIZE,
             seed,
+            transform=datasets.binarize if name in BINARY else None,
         )
         figures = {"parameters": model.count_params(), "training_seconds": seconds}
-        samples = metrics.draw_samples(model, NUM_IMAGES, seed)
+        means = {"probabilities": True} if name == "rbm" else {}
+        samples = metrics.draw_samples(model, NUM_IMAGES, seed, **means)
         features = metrics.extract_features(
             metrics.load_feature_network("mnist"),
             metrics.to_unit_range(samples, model.value_range),
@@ -112,8 +130,10 @@ def main(config):
         "or encoder (packs of two in PacGAN are made of them; the generator of WGAN-GP "
         "moves at every fifth, that of WGAN also by its long first iterations); rates "
         f"and moments of the papers; the last weights. {config.base_filters} filters "
-        "at half the image size, but the dense networks of the papers in GAN, BiGAN, "
-        "VAE and RBM.",
+        "at half the image size, but the dense networks of the papers in GAN, BiGAN "
+        "and VAE, 500 hidden units in the RBM. VAE and RBM see binarized digits; their "
+        "samples are the means of pixels. RBM: PCD-5, 100 chains, the rate falls to 0; "
+        "samples after 1,000 Gibbs steps.",
         collect,
     )
 

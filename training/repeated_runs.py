@@ -136,28 +136,33 @@ def check_settings(path, settings):
             )
 
 
-def train(make_model, load, num_steps, batch_size, seed):
-    """Trains a model by its defaults; returns it and the seconds of its training.
+def train(make_model, load, num_steps, batch_size, seed, transform=None):
+    """Trains a model; returns it and the seconds of its training.
 
     Args:
-        make_model: Function that returns a model, not compiled.
+        make_model: Function that returns a model; if not compiled, by its defaults.
         load: Function of its value range that returns a `Dataset`.
         num_steps: Integer, batches.
         batch_size: Integer.
         seed: Integer, of weights and the order of the images.
+        transform: See `train_in_blocks`.
     """
     keras.utils.set_random_seed(seed)
     model = make_model()
-    model.compile()
+    if not model.compiled:
+        model.compile()
     images = load(model.value_range).images
     order = np.random.default_rng(seed)
     start = time.time()
-    for _ in train_in_blocks(model, images, num_steps, batch_size, order):
+    blocks = train_in_blocks(
+        model, images, num_steps, batch_size, order, transform=transform
+    )
+    for _ in blocks:
         pass
     return model, time.time() - start
 
 
-def train_in_blocks(model, data, num_steps, batch_size, rng, block=500):
+def train_in_blocks(model, data, num_steps, batch_size, rng, block=500, transform=None):
     """Trains on random examples, and yields the history of each block of steps.
 
     Args:
@@ -167,12 +172,15 @@ def train_in_blocks(model, data, num_steps, batch_size, rng, block=500):
         batch_size: Integer.
         rng: `numpy.random.Generator`, which draws the examples, with replacement.
         block: Integer, the steps between two yields.
+        transform: Function (examples, rng) that returns what to train on, or `None`.
     """
     for start in range(0, num_steps, block):
         count = min(block, num_steps - start) * batch_size
-        rows = rng.integers(len(data), size=count)
+        examples = data[rng.integers(len(data), size=count)]
+        if transform is not None:
+            examples = transform(examples, rng)
         yield model.fit(
-            data[rows], batch_size=batch_size, shuffle=False, verbose=0
+            examples, batch_size=batch_size, shuffle=False, verbose=0
         ).history
 
 

@@ -91,7 +91,7 @@ def classes_of(model, num_samples, only_class=None):
             )
         return {}
     if only_class is None:
-        return {"classes": np.arange(num_samples) % model.num_classes}
+        return {"classes": model.classes_in_turn(num_samples)}
     if not 0 <= only_class < model.num_classes:
         raise ValueError(
             f"--class must be from 0 to {model.num_classes - 1}. Received: {only_class}"

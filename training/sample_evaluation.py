@@ -123,7 +123,7 @@ class SampleEvaluation(Evaluation):
     @functools.cached_property
     def classes(self):
         """The classes that `class_samples` are made for: each in turn."""
-        return np.arange(self.num_samples) % self.model.num_classes
+        return self.model.classes_in_turn(self.num_samples)
 
     @functools.cached_property
     def class_samples(self):

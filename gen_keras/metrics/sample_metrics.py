@@ -77,8 +77,8 @@ def draw_samples(model, num_samples, seed=0, batch_size=250, **conditions):
         num_samples: Integer.
         seed: Integer. The model's own random streams are put back afterwards.
         batch_size: Integer. Another one gives other samples.
-        **conditions: Arrays (num_samples, ...) that `model.sample` takes by name, such
-            as `classes`.
+        **conditions: What `model.sample` takes by name, such as `classes`: arrays
+            (num_samples, ...), or single values for all samples.
 
     Returns:
         Array (num_samples, ...) in the value range of the model.
@@ -92,7 +92,10 @@ def draw_samples(model, num_samples, seed=0, batch_size=250, **conditions):
     with model.seeded(seed):
         for start in range(0, num_samples, batch_size):
             part = slice(start, min(start + batch_size, num_samples))
-            given = {name: values[part] for name, values in conditions.items()}
+            given = {
+                name: values[part] if np.ndim(values) else values
+                for name, values in conditions.items()
+            }
             samples = model.sample(part.stop - start, **given)
             batches.append(keras.ops.convert_to_numpy(samples))
     return np.concatenate(batches)

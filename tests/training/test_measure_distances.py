@@ -12,7 +12,7 @@ from gen_keras.models.gans.gan import GAN
 
 def test_all_unconditional_gans_take_part():
     made = {
-        type(make(2))
+        type(make(measure_distances.Config(base_filters=2)))
         for make in measure_distances.VARIANTS.values()
         if make is not None
     }

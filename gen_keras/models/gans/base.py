@@ -115,6 +115,10 @@ class ClassConditional:
         """Integer, the inputs of the generator."""
         return self.latent_dim + self.num_classes
 
+    def classes_in_turn(self, num_samples):
+        """Returns integers (num_samples,): 0, 1, ..., num_classes - 1, 0, 1, ..."""
+        return np.arange(num_samples) % self.num_classes
+
     def sample(self, num_samples, seed=None, truncation=1.0, classes=None):
         """Returns generated images (num_samples, *image_shape) in `value_range`.
 

@@ -183,14 +183,7 @@ class BiGAN(GAN):
         self.stochastic = stochastic
         distribution = latent_distribution or ("normal" if stochastic else "uniform")
         super().__init__(image_shape, latent_dim, distribution, **options)
-        self.encoder = encoder or build_encoder(
-            self.image_shape,
-            latent_dim * (1 + stochastic),
-            self.base_filters,
-            self.kernel_size,
-            units,
-            bounded=distribution == "uniform" and not stochastic,
-        )
+        self.encoder = encoder or self.make_encoder()
         self.keep_average("encoder")
         self.attach_tricks(tricks)  # The encoder must be there.
 
@@ -209,6 +202,18 @@ class BiGAN(GAN):
             self.kernel_size,
             self.units,
             self.stochastic,
+        )
+
+    def make_encoder(self):
+        """Returns a model from images to latents, or to means and log deviations."""
+        bounded = self.latent_distribution == "uniform" and not self.stochastic
+        return build_encoder(
+            self.image_shape,
+            self.latent_dim * (1 + self.stochastic),
+            self.base_filters,
+            self.kernel_size,
+            self.units,
+            bounded,
         )
 
     def default_optimizer(self, side):
