@@ -53,13 +53,11 @@ DISTANCES = (
     ("density", "density", "{:.2f}"),
     ("coverage", "coverage", "{:.2f}"),
     ("parameters", "parameters", "{:,.0f}"),
-    ("training_seconds", "training, s", "{:,.0f}"),
 )
 STACKED = (
     ("modes", "modes of 1,000", "{:,.0f}"),
     ("reverse_kl", "reverse KL, nats", "{:.2f}"),
     ("published", "paper", "{}"),
-    ("training_seconds", "training, s", "{:,.0f}"),
 )
 # Lin et al., 2017, table 4: modes and reverse KL.
 PUBLISHED_STACKED = {

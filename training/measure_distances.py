@@ -4,7 +4,7 @@ python training/measure_distances.py
 python training/measure_distances.py --variants dcgan,wgan_gp --seeds 0,1,2
 
 Each model sees as many batches of digits, with networks of one width where it has a
-choice of them, at its paper's rates. Each run is kept in `--log-dir`, and is not
+choice of them, and its default optimizers. Each run is kept in `--log-dir`, and is not
 repeated. Distances to the test images go to `training/results/distances_mnist.json`,
 with those of training images, the floor that no model can be expected to pass.
 """
@@ -128,8 +128,10 @@ def main(config):
         f"against {NUM_IMAGES:,} test images in the 64 features of the digit "
         f"classifier; {config.steps:,} batches of {BATCH_SIZE} for the discriminator "
         "or encoder (packs of two in PacGAN are made of them; the generator of WGAN-GP "
-        "moves at every fifth, that of WGAN also by its long first iterations); rates "
-        f"and moments of the papers; the last weights. {config.base_filters} filters "
+        "moves at every fifth, that of WGAN also by its long first iterations); the "
+        "papers' Adam or RMSprop at a constant rate, DCGAN's Adam for GAN, PacGAN and "
+        "the unrolled one, Adam at 0.001 for the VAE; the last weights. "
+        f"{config.base_filters} filters "
         "at half the image size, but the dense networks of the papers in GAN, BiGAN "
         "and VAE, 500 hidden units in the RBM. VAE and RBM see binarized digits; their "
         "samples are the means of pixels. RBM: PCD-5, 100 chains, the rate falls to 0; "

@@ -83,14 +83,14 @@ def describe_hardware():
 
 
 def tidy(value):
-    """Returns figures as JSON can hold them, floats with six digits."""
+    """Returns figures as JSON can hold them; fractions with six digits."""
     if isinstance(value, dict):
         return {key: tidy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [tidy(item) for item in value]
     if value is None:
         return None
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, (int, np.integer)) or float(value).is_integer():
         return int(value)
     # JSON has no infinity (a class that never occurs) and no NaN.
     return float(f"{value:.6g}") if np.isfinite(value) else None

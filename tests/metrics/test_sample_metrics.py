@@ -81,21 +81,22 @@ def test_images_go_through_the_network():
 
 def test_samples_come_in_batches_and_leave_the_model_as_it_was():
     class Classes(ToyGAN):
-        def sample(self, num_samples, classes):
-            calls.append((num_samples, classes.tolist()))
+        def sample(self, num_samples, classes, kind):
+            calls.append((num_samples, classes.tolist(), kind))
             return super().sample(num_samples)
 
     calls = []
     model = Classes(seed=0)
     before = [ops.convert_to_numpy(state).tolist() for state in model.seed_states]
-    options = {"batch_size": 3, "classes": np.arange(7)}
+    options = {"batch_size": 3, "classes": np.arange(7), "kind": "any"}
     first, again, other = (
         metrics.draw_samples(model, 7, seed, **options) for seed in (0, 0, 1)
     )
     assert first.shape == (7, 2)
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
-    assert calls[:3] == [(3, [0, 1, 2]), (3, [3, 4, 5]), (1, [6])]
+    expected = [(3, [0, 1, 2], "any"), (3, [3, 4, 5], "any"), (1, [6], "any")]
+    assert calls[:3] == expected
     after = [ops.convert_to_numpy(state).tolist() for state in model.seed_states]
     assert before == after
 

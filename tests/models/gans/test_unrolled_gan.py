@@ -179,7 +179,17 @@ def test_the_discriminator_is_taken_back():
 def test_defaults_are_the_papers_for_points():
     model = make_model()
     assert model.unrolled_steps == 5 and model.saturating
-    assert unrolled_gan.UnrolledGAN((2,)).latent_dim == 256
+    of_points = unrolled_gan.UnrolledGAN((2,))
+    assert of_points.latent_dim == 256
+    of_points.compile()
+    for optimizer, rate in (
+        (of_points.generator_optimizer, 1e-3),
+        (of_points.discriminator_optimizer, 1e-4),
+    ):
+        assert isinstance(optimizer, Adam) and optimizer.beta_1 == 0.5
+        assert float(ops.convert_to_numpy(optimizer.learning_rate)) == pytest.approx(
+            rate
+        )
 
 
 def test_other_optimizers_are_refused():
