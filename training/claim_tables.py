@@ -92,6 +92,10 @@ PUBLISHED = {
         "pacgan": (23.8, 0.913, 0.13),
     },
 }
+CURVE_COLUMNS = (
+    ("modes", "modes", "{:.1f}"),
+    ("high_quality_share", "good samples", "{:.0%}"),
+)
 MODE_COLUMNS = (
     ("modes", "{:.1f}"),
     ("high_quality_share", "{:.1%}"),
@@ -101,7 +105,7 @@ MODE_COLUMNS = (
 
 def make_modes_table(config):
     """Returns modes, good samples and divergence of each model, beside the papers'."""
-    rows, protocols = [], ""
+    rows, curves, protocols = [], [], ""
     for mixture, published in PUBLISHED.items():
         name = f"modes_{mixture}"
         result = load_results(config.results, [name]).get(name)
@@ -120,6 +124,12 @@ def make_modes_table(config):
                     f"[picture](training/results/{name}_{model}.webp)",
                 ]
             )
+        curves += [
+            make_curve_table(f"{mixture}: {title} after batches", runs, CURVE_COLUMNS)
+            for model, title in MODES.items()
+            if (runs := result["metrics"].get(model, {}).get("runs"))
+            and all("curve" in run for run in runs)
+        ]
         protocol = result["protocol"]
         protocols += f"- [{mixture}](training/results/{name}.json): "
         protocols += f"{protocol['data']} {protocol['training']}\n"
@@ -131,7 +141,9 @@ def make_modes_table(config):
         "Paper",
         "Samples",
     ]
-    return format_table(header, rows) + f"\n{protocols}" if rows else ""
+    if not rows:
+        return ""
+    return "\n".join([format_table(header, rows), *curves, protocols])
 
 
 def make_claim_table(config, name):
@@ -148,8 +160,8 @@ def make_distances_table(config):
 
 
 def make_stacked_table(config):
-    """Returns the modes of stacked digits, beside the paper's."""
-    return make_runs_table(
+    """Returns the modes of stacked digits, beside the paper's, and of a longer run."""
+    table = make_runs_table(
         config,
         "stacked_mnist",
         "Model",
@@ -157,6 +169,31 @@ def make_stacked_table(config):
         "training/results",
         PUBLISHED_STACKED,
     )
+    name = "stacked_mnist_longer"
+    result = load_results(config.results, [name]).get(name)
+    if result:
+        for variant, figures in result["metrics"].items():
+            heading = f"{TITLES[variant]} after batches"
+            table += "\n" + make_curve_table(heading, figures["runs"], STACKED[:2])
+        table += f"\n[Curve](training/results/{name}.json), by `{result['command']}`.\n"
+    return table
+
+
+def make_curve_table(heading, runs, columns):
+    """Returns a column for each point of the curves of runs, a row for each figure."""
+    points = list(zip(*(run["curve"] for run in runs), strict=True))
+    header = [heading, *(f"{point[0]['batches']:,}" for point in points)]
+    rows = [
+        [title, *(format_number(mean_of(point, key), form) for point in points)]
+        for key, title, form in columns
+    ]
+    return format_table(header, rows)
+
+
+def mean_of(values, key):
+    """Returns the mean of what is known under a key, or `None`."""
+    known = [value[key] for value in values if value[key] is not None]
+    return sum(known) / len(known) if known else None
 
 
 def make_runs_table(config, file, heading, columns, folder, beside=None):

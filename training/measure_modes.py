@@ -29,6 +29,7 @@ from gen_keras.models import GAN, WGANGP, BiGAN, PacGAN, UnrolledGAN
 from gen_keras.models.gans import bigan, networks
 
 BATCH_SIZE = 100
+CURVE_EVERY = 2000  # Batches.
 NUM_SAMPLES = 2500
 UNROLLED_STEPS = 5
 # Of Adam, where they are not those of PacGAN's release.
@@ -117,13 +118,18 @@ def run(name, mixture, seed, config):
     batch_size = BATCH_SIZE * getattr(model, "pack_size", 1)
     points = mixture.sample(100_000, seed)
     order = np.random.default_rng(seed)
-    for _ in repeated_runs.train_in_blocks(
-        model, points, config.steps, batch_size, order, block=1000
-    ):
-        pass
-    samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
-    modes = metrics.mixture_modes(samples, mixture.means, mixture.standard_deviation)
-    return modes._asdict() | {"samples": samples[:500].round(3)}
+    blocks = repeated_runs.train_in_blocks(
+        model, points, config.steps, batch_size, order, CURVE_EVERY
+    )
+    curve = []
+    for number, _ in enumerate(blocks, 1):
+        samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
+        modes = metrics.mixture_modes(
+            samples, mixture.means, mixture.standard_deviation
+        )._asdict()
+        batches = min(number * CURVE_EVERY, config.steps)
+        curve.append({"batches": batches} | {key: modes[key] for key in KEYS})
+    return modes | {"curve": curve, "samples": samples[:500].round(3)}
 
 
 def collect(name, runs, config):

@@ -1,7 +1,8 @@
-"""Counts the modes that GANs cover of three stacked digits, of which there are 1,000.
+r"""Counts the modes that GANs cover of three stacked digits, of which there are 1,000.
 
 python training/measure_stacked.py
-python training/measure_stacked.py --variants dcgan,pacgan --seeds 0,1,2 --steps 50000
+python training/measure_stacked.py --variants dcgan --steps 40000 \
+    --log-dir runs/stacked_longer --out stacked_mnist_longer.json
 
 Each model sees as many batches of colour images whose channels are random digits, with
 DCGAN's networks of one width. Each run is kept in `--log-dir`, and is not repeated; the
@@ -21,6 +22,7 @@ from gen_keras import datasets, metrics, models
 
 BATCH_SIZE = 64
 NUM_SAMPLES = 26_000
+CURVE_EVERY = 5000  # Batches.
 SHAPE = (28, 28, 3)
 
 
@@ -45,24 +47,36 @@ VARIANTS = {
 
 
 def run(name, seed, config):
-    """Trains one model and returns its modes."""
+    """Trains one model and returns its modes, also on the way."""
+    curve = []
+
+    def watch(model, steps):
+        if steps % CURVE_EVERY == 0:
+            curve.append({"batches": steps} | count_modes(model, seed))
+
     model, seconds = repeated_runs.train(
         lambda: VARIANTS[name](SHAPE, base_filters=config.base_filters, seed=seed),
         lambda value_range: datasets.load("stacked_mnist", "train", value_range),
         config.steps,
         BATCH_SIZE,
         seed,
+        watch=watch,
     )
+    return count_modes(model, seed) | {
+        "curve": curve,
+        "parameters": model.count_params(),
+        "training_seconds": seconds,
+    }
+
+
+def count_modes(model, seed):
+    """Returns the modes of samples, and their divergence from equal shares."""
     samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
     digits = metrics.classify_channels(
         metrics.load_classifier("mnist"),
         metrics.to_unit_range(samples, model.value_range),
     )
-    figures = metrics.stacked_modes(digits)._asdict()
-    return figures | {
-        "parameters": model.count_params(),
-        "training_seconds": seconds,
-    }
+    return metrics.stacked_modes(digits)._asdict()
 
 
 def main(config):

@@ -13,6 +13,8 @@ from script_helpers import flag, one_line_errors, print_devices
 
 from gen_keras import backend
 
+BLOCK = 500  # Steps between two looks at a training.
+
 
 @dataclasses.dataclass
 class Config:
@@ -136,7 +138,7 @@ def check_settings(path, settings):
             )
 
 
-def train(make_model, load, num_steps, batch_size, seed, transform=None):
+def train(make_model, load, num_steps, batch_size, seed, transform=None, watch=None):
     """Trains a model; returns it and the seconds of its training.
 
     Args:
@@ -146,6 +148,7 @@ def train(make_model, load, num_steps, batch_size, seed, transform=None):
         batch_size: Integer.
         seed: Integer, of weights and the order of the images.
         transform: See `train_in_blocks`.
+        watch: Function (model, steps) that is called after each block, or `None`.
     """
     keras.utils.set_random_seed(seed)
     model = make_model()
@@ -155,14 +158,17 @@ def train(make_model, load, num_steps, batch_size, seed, transform=None):
     order = np.random.default_rng(seed)
     start = time.time()
     blocks = train_in_blocks(
-        model, images, num_steps, batch_size, order, transform=transform
+        model, images, num_steps, batch_size, order, BLOCK, transform
     )
-    for _ in blocks:
-        pass
+    for number, _ in enumerate(blocks, 1):
+        if watch is not None:
+            watch(model, min(number * BLOCK, num_steps))
     return model, time.time() - start
 
 
-def train_in_blocks(model, data, num_steps, batch_size, rng, block=500, transform=None):
+def train_in_blocks(
+    model, data, num_steps, batch_size, rng, block=BLOCK, transform=None
+):
     """Trains on random examples, and yields the history of each block of steps.
 
     Args:

@@ -1,5 +1,6 @@
 import json
 
+import make_tables
 import measure_modes
 import PIL.Image
 import pytest
@@ -14,6 +15,7 @@ def config_of(folder, **flags):
 
 def test_runs_are_kept_and_collected(tmp_path, monkeypatch):
     monkeypatch.setattr(result_files, "FOLDER", tmp_path)
+    monkeypatch.setattr(measure_modes, "CURVE_EVERY", 2)
     measure_modes.main(config_of(tmp_path))
     result = json.loads((tmp_path / "modes_ring.json").read_text())
     assert set(result) == {
@@ -24,6 +26,12 @@ def test_runs_are_kept_and_collected(tmp_path, monkeypatch):
     figures = result["metrics"]["gan"]
     shares = [run["high_quality_share"] for run in figures["runs"]]
     assert figures["high_quality_share"] == pytest.approx(sum(shares) / 2)
+    for run in figures["runs"]:
+        assert [point["batches"] for point in run["curve"]] == [2, 3]
+        last = {key: run[key] for key in measure_modes.KEYS}
+        assert run["curve"][-1] == {"batches": 3} | last
+    table = make_tables.TABLES["modes"](make_tables.Config(results=str(tmp_path)))
+    assert "| ring: GAN after batches | 2 | 3 |" in table
     assert PIL.Image.open(tmp_path / "modes_ring_gan.webp").size == (240, 240)
 
     def run(*args):
