@@ -19,6 +19,7 @@ from translation_evaluation import TranslationEvaluation, find_nearest
 from gen_keras import callbacks, datasets, models, presets
 from gen_keras.metrics import load_classifier
 from gen_keras.models.base import GenerativeModel
+from gen_keras.models.gans.base import ClassConditional
 
 TRAINING = pathlib.Path(__file__).parents[2] / "training"
 
@@ -160,6 +161,8 @@ class Memory(GenerativeModel):
         self.data = datasets.load(dataset, "train", value_range).take(500)
         if num_classes:
             self.num_classes = num_classes
+
+    classes_in_turn = ClassConditional.classes_in_turn
 
     def sample(self, num_samples, seed=None, classes=None):
         state = keras.ops.convert_to_numpy(self.seed_generator.next())
