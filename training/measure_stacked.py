@@ -91,7 +91,7 @@ def main(config):
         "KL(samples ‖ uniform) in nats, 0.02 for as many perfect samples. "
         f"{config.steps:,} batches of {BATCH_SIZE} for the discriminator (packs of two "
         "in PacGAN are made of them; the generator of WGAN-GP moves at every fifth); "
-        "rates and moments of the papers, DCGAN's for PacGAN and the unrolled one; the "
+        "rates and moments of the papers, DCGAN's for PacGAN; the "
         f"last weights; {config.base_filters} filters at half the image size (papers: "
         "64). ALI: BiGAN whose encoder draws latents.",
     )

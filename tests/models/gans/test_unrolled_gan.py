@@ -176,7 +176,7 @@ def test_the_discriminator_is_taken_back():
     assert not any(map(np.array_equal, generator, after))
 
 
-def test_defaults_are_the_papers_for_points():
+def test_defaults_are_those_of_the_release():
     model = make_model()
     assert model.unrolled_steps == 5 and model.saturating
     of_points = unrolled_gan.UnrolledGAN((2,))
