@@ -51,7 +51,7 @@ def run(name, seed, config):
     curve = []
 
     def watch(model, steps):
-        if steps % CURVE_EVERY == 0:
+        if steps % CURVE_EVERY == 0 or steps == config.steps:
             curve.append({"batches": steps} | count_modes(model, seed))
 
     model, seconds = repeated_runs.train(
@@ -62,7 +62,8 @@ def run(name, seed, config):
         seed,
         watch=watch,
     )
-    return count_modes(model, seed) | {
+    modes = {key: value for key, value in curve[-1].items() if key != "batches"}
+    return modes | {
         "curve": curve,
         "parameters": model.count_params(),
         "training_seconds": seconds,
@@ -91,8 +92,8 @@ def main(config):
         "KL(samples ‖ uniform) in nats, 0.02 for as many perfect samples. "
         f"{config.steps:,} batches of {BATCH_SIZE} for the discriminator (packs of two "
         "in PacGAN are made of them; the generator of WGAN-GP moves at every fifth); "
-        "rates and moments of the papers, DCGAN's for PacGAN; the "
-        f"last weights; {config.base_filters} filters at half the image size (papers: "
+        "rates and moments of the papers, DCGAN's for PacGAN; the last weights; "
+        f"{config.base_filters} filters at half the image size (papers: "
         "64). ALI: BiGAN whose encoder draws latents.",
     )
 
