@@ -203,6 +203,42 @@ MODELS = (
         "https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf",
         "Restricted Boltzmann machines: contrastive divergence, deep belief networks",
     ),
+    Model(
+        "ClassRBM",
+        "Boltzmann machines",
+        "An RBM of images and their classes, which classifies and draws.",
+        "",
+        "Larochelle, Bengio, 2008",
+        "https://jmlr.org/papers/v13/larochelle12a.html",
+        "Restricted Boltzmann machines: classification",
+    ),
+    Model(
+        "BoltzmannMachine",
+        "Boltzmann machines",
+        "Units that all may be connected, drawn one after the other.",
+        "",
+        "Ackley, Hinton, Sejnowski, 1985",
+        "https://www.cs.toronto.edu/~hinton/absps/cogscibm.pdf",
+        "Boltzmann machines: learning, combinatorial problems",
+    ),
+    Model(
+        "DBN",
+        "Boltzmann machines",
+        "RBMs one on the other, trained one by one; the top one draws.",
+        "",
+        "Hinton, Osindero, Teh, 2006",
+        "https://www.cs.toronto.edu/~hinton/absps/fastnc.pdf",
+        "Deep belief networks: greedy training, features, codes",
+    ),
+    Model(
+        "DBM",
+        "Boltzmann machines",
+        "Layers of which each hears of the one below and of the one above.",
+        "",
+        "Salakhutdinov, Hinton, 2009",
+        "http://proceedings.mlr.press/v5/salakhutdinov09a.html",
+        "Deep Boltzmann machines",
+    ),
 )
 
 # The taxonomy as an indented tree: depth, words, and a remark.
@@ -224,10 +260,10 @@ TAXONOMY = (
 ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
-    "machines: RBM). Implicit density: direct (generative adversarial networks: "
-    "GAN, DCGAN, LSGAN, WGAN, WGANGP, PacGAN, UnrolledGAN, ConditionalGAN, ACGAN, "
-    "InfoGAN, BiGAN, Pix2Pix, CycleGAN, DiscoGAN) or by Markov chain (generative "
-    "stochastic networks)."
+    "machines: RBM, ClassRBM, BoltzmannMachine, DBN, DBM). Implicit density: direct "
+    "(generative adversarial networks: GAN, DCGAN, LSGAN, WGAN, WGANGP, PacGAN, "
+    "UnrolledGAN, ConditionalGAN, ACGAN, InfoGAN, BiGAN, Pix2Pix, CycleGAN, DiscoGAN) "
+    "or by Markov chain (generative stochastic networks)."
 )
 
 # Picture ----------------------------------------------------------------------------

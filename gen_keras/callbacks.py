@@ -235,8 +235,8 @@ class Checkpoint(keras.callbacks.Callback):
     def _stop_if_broken(self, names, place):
         if names:
             raise NonFiniteLoss(
-                f"Training stopped in {place}: {names[0]} is not finite. Try a "
-                f"lower learning rate. {self._name_latest()}"
+                f"Training stopped in {place}: {names[0]} is not finite. "
+                f"{self.model.remedy} {self._name_latest()}"
             )
 
     def _name_latest(self):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from keras import ops
 
@@ -38,19 +39,24 @@ def test_wheel_works_from_an_empty_folder(tmp_path):
 
 def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text()
-    code, training, tricks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, training, tricks, stack = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     printed = []
     names = {"print": printed.append}
     exec(re.sub(r"num_samples=\d+", "num_samples=2", code), names)
+    digits, bounds = map(ops.convert_to_numpy, (names["digits"], printed[0]))
     exec(tricks, names)
     assert names["alike"].shape == names["threes"].shape == (8, 28, 28, 1)
     assert names["latents"].shape == (8, 50) and names["again"].shape[0] == 8
+    stack = stack.replace("epochs=5", "epochs=1").replace(".images", ".images[:200]")
+    exec(stack.replace("500, 500, 2000", "20, 10, 30"), names)
+    np.testing.assert_allclose(names["wholes"][:, :14], names["digits"][:8, :14])
+    assert names["samples"].shape == names["autoencoder"](names["samples"]).shape
+    assert names["classifier"](names["samples"]).shape == (16, 10)
     monkeypatch.chdir(tmp_path)
     quick = training.replace("data.images", "data.images[:64]").replace("=20", "=1")
     quick = quick.replace("base_filters=16", "base_filters=2")
     exec(quick, {})
     assert (tmp_path / "wgan_gp.keras").is_file()
-    digits, bounds = map(ops.convert_to_numpy, (names["digits"], printed[0]))
     assert digits.shape == (16, 28, 28, 1)
     assert -1 <= digits.min() < -0.9 and 0.9 < digits.max() <= 1
     assert bounds.shape == (100,)

@@ -38,10 +38,10 @@ if name == "dcgan":
 
 class Slow(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        time.sleep(0.02)  # 96 steps: on any machine a kill comes before the end.
+        time.sleep(0.02)  # 48 steps: on any machine a kill comes before the end.
 
 callbacks.fit(
-    model, data, 32, epochs=6,
+    model, data, 32, epochs=3,
     checkpoint=callbacks.Checkpoint(directory, seconds=0.05),
     callbacks=[callbacks.TensorBoard(directory), Slow()],
     transform=datasets.binarize, verbose=0,

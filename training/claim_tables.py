@@ -43,6 +43,21 @@ CLAIMS = {
             ("kernel_distance", "kernel distance", "{:.2f}"),
         ),
     ),
+    "combinatorial": (
+        "Method",
+        (
+            ("share_of_maximum", "of the maximum, 20 nodes", "{:.1%}"),
+            ("solved", "maximum found", "{:.0%}"),
+            ("share_of_edges", "edges cut, 200 nodes", "{:.2%}"),
+        ),
+    ),
+    "pretraining": (
+        "784-500-500-2000-10",
+        (
+            ("test_error", "test error", "{:.2%}"),
+            ("validation_error", "validation error", "{:.2%}"),
+        ),
+    ),
     "generated_data": ("Trained on", (("test_error", "test error", "{:.2%}"),)),
 }
 DISTANCES = (

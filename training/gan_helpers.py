@@ -67,7 +67,7 @@ def train(config, model_class, show=None, with_classes=False, **arguments):
         images = load_images(config, model_class.value_range)
         data = images
         if with_classes:
-            data = images, classes_of(images, config)
+            data = images, script_helpers.classes_of(images, config)
             arguments["num_classes"] = int(data[1].max()) + 1
         arguments |= {
             name: getattr(config, name)
@@ -165,17 +165,6 @@ def tricks_of(config, model_class, arguments, num_images):
             model_class(**arguments).discriminator, first
         )
     return made
-
-
-def classes_of(images, config):
-    """Returns the labels of a data set, integers (num_images,)."""
-    if images.labels is None:
-        raise ValueError(
-            "The model wants images with classes: mnist, fashion_mnist, emoji, "
-            "a folder with one subfolder a class, or PATH.npz with y_train. "
-            f"Received: --dataset {config.dataset}"
-        )
-    return images.labels
 
 
 def measure(model, held_out):

@@ -122,13 +122,12 @@ def run(name, mixture, seed, config):
         model, points, config.steps, batch_size, order, CURVE_EVERY
     )
     curve = []
-    for number, _ in enumerate(blocks, 1):
+    for steps, _ in blocks:
         samples = metrics.draw_samples(model, NUM_SAMPLES, seed)
         modes = metrics.mixture_modes(
             samples, mixture.means, mixture.standard_deviation
         )._asdict()
-        batches = min(number * CURVE_EVERY, config.steps)
-        curve.append({"batches": batches} | {key: modes[key] for key in KEYS})
+        curve.append({"batches": steps} | {key: modes[key] for key in KEYS})
     return modes | {"curve": curve, "samples": samples[:500].round(3)}
 
 

@@ -160,16 +160,16 @@ def train(make_model, load, num_steps, batch_size, seed, transform=None, watch=N
     blocks = train_in_blocks(
         model, images, num_steps, batch_size, order, BLOCK, transform
     )
-    for number, _ in enumerate(blocks, 1):
+    for steps, _ in blocks:
         if watch is not None:
-            watch(model, min(number * BLOCK, num_steps))
+            watch(model, steps)
     return model, time.time() - start
 
 
 def train_in_blocks(
     model, data, num_steps, batch_size, rng, block=BLOCK, transform=None
 ):
-    """Trains on random examples, and yields the history of each block of steps.
+    """Trains on random examples; yields the steps so far and the block's history.
 
     Args:
         model: Compiled `keras.Model`.
@@ -181,13 +181,12 @@ def train_in_blocks(
         transform: Function (examples, rng) that returns what to train on, or `None`.
     """
     for start in range(0, num_steps, block):
-        count = min(block, num_steps - start) * batch_size
-        examples = data[rng.integers(len(data), size=count)]
+        stop = min(start + block, num_steps)
+        examples = data[rng.integers(len(data), size=(stop - start) * batch_size)]
         if transform is not None:
             examples = transform(examples, rng)
-        yield model.fit(
-            examples, batch_size=batch_size, shuffle=False, verbose=0
-        ).history
+        logs = model.fit(examples, batch_size=batch_size, shuffle=False, verbose=0)
+        yield stop, logs.history
 
 
 def summarize(results, keys=None):

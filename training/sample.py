@@ -21,7 +21,7 @@ import numpy as np
 from script_helpers import make_folder, one_line_errors
 
 from gen_keras import image_grids, latents
-from gen_keras.models import RBM
+from gen_keras.models import DBM, DBN, RBM
 from gen_keras.models.base import GenerativeModel, LatentSpace
 
 NUM_WALKS = 16  # At once, side by side.
@@ -124,8 +124,10 @@ def draw(model, num_samples, seed, steps, **conditions):
     Walks are an array (num_frames, num_walks, height, width, channels). Conditions are
     arguments of `model.sample_latents`.
     """
-    if isinstance(model, RBM):
-        return draw_chains(model, num_samples, seed, steps)
+    if isinstance(model, (RBM, DBM)):
+        return draw_chains(model, num_samples, seed, steps, **conditions)
+    if isinstance(model, DBN):
+        return to_numpy(model.sample(num_samples, seed, probabilities=True)), None
     if not isinstance(model, LatentSpace):
         return to_numpy(model.sample(num_samples, seed=seed)), None
     stops = to_numpy(model.sample_latents(num_samples, seed=seed, **conditions))
@@ -149,8 +151,8 @@ def closed_path(stops, steps, noise_dim=None):
     return np.concatenate(ways)
 
 
-def draw_chains(model, num_samples, seed, steps):
-    """Returns samples of an RBM, and the chains that go on from the first of them.
+def draw_chains(model, num_samples, seed, steps, **conditions):
+    """Returns samples of an RBM or DBM, and chains that go on from the first of them.
 
     Pictured are the probabilities p(v = 1 | h), which are easier on the eye.
     """
@@ -159,14 +161,14 @@ def draw_chains(model, num_samples, seed, steps):
             "Only images (height, width, channels) can be drawn. Received: a model "
             f"with the visible shape {model.visible_shape}"
         )
-    samples = to_numpy(model.sample(num_samples, seed=seed, probabilities=True))
-    visible = model.sample(num_samples, seed=seed)[:NUM_WALKS]
+    samples = model.sample(num_samples, seed=seed, probabilities=True, **conditions)
+    visible = model.sample(num_samples, seed=seed, **conditions)[:NUM_WALKS]
     frames = []
     with model.seeded(seed):
         for _ in range(NUM_STOPS * steps):
             visible = model.gibbs(visible)
             frames.append(to_numpy(model.reconstruct(visible)))
-    return samples, np.stack(frames)
+    return to_numpy(samples), np.stack(frames)
 
 
 def scale_of(grid):

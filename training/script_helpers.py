@@ -236,6 +236,17 @@ def with_labels(data):
     return data.images, data.labels
 
 
+def classes_of(images, config):
+    """Returns the labels of a data set, integers (num_images,)."""
+    if images.labels is None:
+        raise ValueError(
+            "The model wants images with classes: mnist, fashion_mnist, emoji, "
+            "a folder with one subfolder a class, or PATH.npz with y_train. "
+            f"Received: --dataset {config.dataset}"
+        )
+    return images.labels
+
+
 def limit(data, count, max_bytes=2**28):
     """Returns the first `count` of a data set, fewer if they are too large."""
     largest = max(max_bytes // (4 * math.prod(data.image_shape)), 1)

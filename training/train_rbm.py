@@ -1,18 +1,19 @@
-"""Trains a restricted Boltzmann machine on binarized images.
+"""Trains a restricted Boltzmann machine.
 
 python training/train_rbm.py
 python training/train_rbm.py --gibbs-steps 25 --num-chains 0   # CD-25
-python training/train_rbm.py --epochs 1 --max-images 1024   # smoke run
+python training/train_rbm.py --temperatures 10                 # parallel tempering
+python training/train_rbm.py --visible-units gaussian --learning-rate 0.001
+python training/train_rbm.py --epochs 1 --max-images 1024      # smoke run
 
-Writes checkpoints, TensorBoard logs and the model to `--log-dir`.
+Binary units see images that are binarized anew in each epoch. Writes checkpoints,
+TensorBoard logs and the model to `--log-dir`.
 """
 
 import dataclasses
 
-import keras
+import boltzmann_helpers
 import numpy as np
-from keras import ops
-from script_helpers import Config as SharedConfig
 from script_helpers import (
     fit,
     flag,
@@ -28,16 +29,16 @@ from gen_keras.models import RBM
 
 
 @dataclasses.dataclass
-class Config(SharedConfig):
+class Config(boltzmann_helpers.Config):
     """Hyperparameters."""
 
     epochs: int = flag(80, "epochs in total; the learning rate falls over all of them")
-    batch_size: int = flag(100, "images a step")
     log_dir: str = flag("runs/rbm", "folder for checkpoints, TensorBoard, the model")
-    learning_rate: float = flag(0.05, "of gradient ascent; falls linearly to 0")
-    num_hidden: int = flag(500, "hidden units")
-    gibbs_steps: int = flag(5, "Gibbs steps of each update (k)")
-    num_chains: int = flag(100, "persistent chains (PCD-k); 0 means CD-k")
+    visible_units: str = flag("bernoulli", "of images", ("bernoulli", "gaussian"))
+    hidden_units: str = flag("bernoulli", "of features", ("bernoulli", "noisy_relu"))
+    temperatures: int = flag(1, "of parallel tempering, evenly from 1 down to 0")
+    sparsity_target: float = flag(0.1, "how often a hidden unit should be 1")
+    sparsity_cost: float = flag(0.0, "weight of that")
 
 
 def main(config):
@@ -52,37 +53,34 @@ def main(config):
             num_hidden=config.num_hidden,
             gibbs_steps=config.gibbs_steps,
             num_chains=config.num_chains,
+            visible_units=config.visible_units,
+            hidden_units=config.hidden_units,
+            inverse_temperatures=np.linspace(1, 0, config.temperatures).tolist(),
+            kernel_regularizer=boltzmann_helpers.make_regularizer(config),
+            sparsity_target=config.sparsity_target,
+            sparsity_cost=config.sparsity_cost,
             seed=config.seed,
         )
-        if not config.from_preset:
+        is_binary = config.visible_units == "bernoulli"
+        if is_binary and not config.from_preset:
             model.initialize_visible_bias(limit(images, 60_000).images)
-        steps = config.epochs * (len(images) // config.batch_size)
-        rate = keras.optimizers.schedules.PolynomialDecay(
-            config.learning_rate, steps, end_learning_rate=0.0
-        )
-        model.compile(keras.optimizers.SGD(rate))
-    rng = np.random.default_rng(config.seed)
-    validation = datasets.binarize(limit(held_out, 5000).images, rng)
+        model.compile(boltzmann_helpers.make_optimizer(config, len(images)))
+    validation = limit(held_out, 5000).images
+    if is_binary:
+        validation = boltzmann_helpers.binarize_fixed(validation, config.seed)
     fit(
         model,
         images,
         config,
         sample_images={
             "samples": lambda: model.sample(64, seed=0, probabilities=True),
-            "weights": lambda: draw_weights(model),
+            "weights": lambda: boltzmann_helpers.draw_weights(model),
         },
-        transform=datasets.binarize,
+        transform=datasets.binarize if is_binary else None,
         validation_data=(validation,),
         validation_batch_size=config.batch_size,
     )
     return model
-
-
-def draw_weights(model, num_units=100):
-    """Returns the weights of the first hidden units as images in [0, 1]."""
-    kernel = ops.convert_to_numpy(model.kernel).T[:num_units]
-    bound = 3 * kernel.std() + 1e-12
-    return (kernel / bound / 2 + 0.5).reshape(-1, *model.visible_shape)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from gen_keras.metrics.annealed_importance_sampling import (
     base_rate_bias,
     exact_log_partition,
     linear_schedule,
+    log_sum_over_states,
     reference_schedule,
+    reverse_annealing,
 )
 from gen_keras.metrics.classifier_scores import (
     ClassConsistency,

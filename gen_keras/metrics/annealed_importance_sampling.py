@@ -19,6 +19,8 @@ References:
     Neal, Annealed Importance Sampling, 2001. https://arxiv.org/abs/physics/9803008
     Salakhutdinov and Murray, On the Quantitative Analysis of Deep Belief Networks,
     2008, section 4.2.
+    Burda et al., Accurate and Conservative Estimates of MRF Log-Likelihood using
+    Reverse Annealing, 2015. https://arxiv.org/abs/1412.8566
 """
 
 import itertools
@@ -138,29 +140,138 @@ def annealed_importance_sampling(
     schedule = reference_schedule() if schedule is None else np.asarray(schedule)
     check_annealing(base_bias, visible_bias, schedule, num_chains)
 
+    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, dtype)
     rng = np.random.default_rng(seed)
-    visible = sample_bernoulli(np.tile(base_bias, (num_chains, 1)).astype(dtype), rng)
-    log_weights = np.full(num_chains, sum_softplus(base_bias))
-    log_weights += len(hidden_bias) * np.log(2.0)
-
-    kernel, hidden_bias = kernel.astype(dtype), hidden_bias.astype(dtype)
-    bias_gap = visible_bias - base_bias
+    visible = path.draw_base(num_chains, rng)
+    log_weights = np.full(num_chains, path.log_base_partition)
     progress = keras.utils.Progbar(len(schedule) - 1, verbose=verbose)
     # Python floats, since NumPy's would make float64 of float32 arrays.
     for previous, beta in itertools.pairwise(schedule.tolist()):
         # The weight first, at the state that knows the previous temperature only.
-        hidden_inputs = visible @ kernel + hidden_bias
-        log_weights += (beta - previous) * (visible @ bias_gap)
-        log_weights += sum_softplus(beta * hidden_inputs.astype("float64"))
-        log_weights -= sum_softplus(previous * hidden_inputs.astype("float64"))
-
+        hidden_inputs = path.hidden_inputs(visible)
+        log_weights += path.log_ratio(visible, hidden_inputs, previous, beta)
         # Then one Gibbs step, which leaves p_β unchanged.
-        hidden = sample_bernoulli(beta * hidden_inputs, rng)
-        visible_bias_now = (base_bias + beta * bias_gap).astype(dtype)
-        visible_inputs = beta * (hidden @ kernel.T) + visible_bias_now
-        visible = sample_bernoulli(visible_inputs, rng)
+        visible = path.draw(hidden_inputs, beta, rng)
         progress.add(1)
     return summarize(log_weights)
+
+
+def reverse_annealing(
+    kernel,
+    visible_bias,
+    hidden_bias,
+    visible,
+    base_bias=None,
+    schedule=None,
+    seed=0,
+    dtype="float32",
+    verbose=0,
+):
+    """Returns estimates of log p(v) of a Bernoulli RBM that are low on average (RAISE).
+
+    Annealing as in `annealed_importance_sampling` draws from the base model and then
+    takes a Gibbs step at each temperature; where it ends is nearly p. Its probability
+    of v is estimated by the steps in reverse, from v to the base model:
+
+        log w = log p*_1(v) - log Z_A + Σ_k log p*_βk-1(v_k-1) - log p*_βk(v_k-1).
+
+    The mean of w is that probability, and log w is lower on average. Where annealing
+    makes log Z too low, and the likelihood too high, this is too low: the two are a
+    bracket, if the model is better on these data than what annealing makes of it.
+
+    Args:
+        kernel: Array (num_visible, num_hidden), W.
+        visible_bias: Array (num_visible,), b.
+        hidden_bias: Array (num_hidden,), c.
+        visible: Array (num_examples, num_visible), 0 or 1.
+        base_bias: Array (num_visible,), b_A, see `annealed_importance_sampling`.
+        schedule: Increasing array from 0 to 1. `None` means `reference_schedule()`.
+        seed: Integer.
+        dtype: "float32" or "float64", of the Gibbs steps and the matrix products.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        Float64 array (num_examples,), nats.
+
+    Raises:
+        ValueError: If shapes disagree, or the schedule does not lead from 0 to 1.
+
+    Reference:
+        Burda et al., Accurate and Conservative Estimates of MRF Log-Likelihood using
+        Reverse Annealing, 2015, algorithm 2. https://arxiv.org/abs/1412.8566
+    """
+    kernel, visible_bias, hidden_bias = check_rbm(kernel, visible_bias, hidden_bias)
+    base_bias = np.zeros_like(visible_bias) if base_bias is None else base_bias
+    base_bias = np.asarray(base_bias, "float64")
+    schedule = reference_schedule() if schedule is None else np.asarray(schedule)
+    check_annealing(base_bias, visible_bias, schedule, num_chains=2)
+    visible = np.asarray(visible, dtype)
+    if visible.ndim != 2 or visible.shape[1] != len(visible_bias):
+        raise ValueError(
+            f"`visible` must have the shape (num_examples, {len(visible_bias)}). "
+            f"Received: {visible.shape}"
+        )
+    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, dtype)
+    rng = np.random.default_rng(seed)
+    hidden_inputs = path.hidden_inputs(visible)
+    log_weights = path.log_probability(visible, hidden_inputs, 1.0)
+    log_weights -= path.log_base_partition
+    progress = keras.utils.Progbar(len(schedule) - 1, verbose=verbose)
+    for beta, previous in itertools.pairwise(schedule[::-1].tolist()):
+        visible = path.draw(hidden_inputs, beta, rng)
+        hidden_inputs = path.hidden_inputs(visible)
+        log_weights -= path.log_ratio(visible, hidden_inputs, previous, beta)
+        progress.add(1)
+    return log_weights
+
+
+class AnnealingPath:
+    """The distributions p_β from a base model to an RBM, and Gibbs steps of each.
+
+    Args:
+        kernel: Float64 array (num_visible, num_hidden).
+        visible_bias: Float64 array (num_visible,).
+        hidden_bias: Float64 array (num_hidden,).
+        base_bias: Float64 array (num_visible,).
+        dtype: String, of the Gibbs steps and the matrix products.
+
+    Attributes:
+        log_base_partition: Float, log Z_A.
+    """
+
+    def __init__(self, kernel, visible_bias, hidden_bias, base_bias, dtype):
+        self.log_base_partition = sum_softplus(base_bias)
+        self.log_base_partition += len(hidden_bias) * np.log(2.0)
+        self.kernel, self.hidden_bias = kernel.astype(dtype), hidden_bias.astype(dtype)
+        self.base_bias, self.bias_gap = base_bias, visible_bias - base_bias
+        self.dtype = dtype
+
+    def draw_base(self, num_chains, rng):
+        """Returns states of the base model, (num_chains, num_visible)."""
+        logits = np.tile(self.base_bias, (num_chains, 1)).astype(self.dtype)
+        return sample_bernoulli(logits, rng)
+
+    def hidden_inputs(self, visible):
+        """Returns v W + c, (num_chains, num_hidden)."""
+        return visible @ self.kernel + self.hidden_bias
+
+    def log_probability(self, visible, hidden_inputs, beta):
+        """Returns log p*_β(v), (num_chains,), in float64."""
+        bias = visible @ (self.base_bias + beta * self.bias_gap)
+        return bias + sum_softplus(beta * hidden_inputs.astype("float64"))
+
+    def log_ratio(self, visible, hidden_inputs, previous, beta):
+        """Returns log p*_β(v) - log p*_previous(v), (num_chains,), in float64."""
+        ratio = (beta - previous) * (visible @ self.bias_gap)
+        ratio += sum_softplus(beta * hidden_inputs.astype("float64"))
+        ratio -= sum_softplus(previous * hidden_inputs.astype("float64"))
+        return ratio
+
+    def draw(self, hidden_inputs, beta, rng):
+        """Returns visible states after a Gibbs step of p_β."""
+        hidden = sample_bernoulli(beta * hidden_inputs, rng)
+        bias = (self.base_bias + beta * self.bias_gap).astype(self.dtype)
+        return sample_bernoulli(beta * (hidden @ self.kernel.T) + bias, rng)
 
 
 def exact_log_partition(kernel, visible_bias, hidden_bias):
@@ -182,11 +293,7 @@ def exact_log_partition(kernel, visible_bias, hidden_bias):
     if len(visible_bias) < len(hidden_bias):
         kernel, visible_bias, hidden_bias = kernel.T, hidden_bias, visible_bias
     num_units = len(hidden_bias)
-    if num_units > MAX_ENUMERATED_UNITS:
-        raise ValueError(
-            f"The smaller layer must have at most {MAX_ENUMERATED_UNITS} units to be "
-            f"enumerated; use annealed importance sampling. Received: {num_units}"
-        )
+    check_enumerable(num_units)
 
     # A state is a pair of a low and a high half. The products with W are made for each
     # half once; a block, all low halves under one high half, only adds them.
@@ -201,6 +308,32 @@ def exact_log_partition(kernel, visible_bias, hidden_bias):
         log_sum_exp(low_energies + energy + sum_softplus(low_inputs + inputs))
         for inputs, energy in zip(high_inputs, high_energies, strict=True)
     ]
+    return float(log_sum_exp(np.array(blocks)))
+
+
+def log_sum_over_states(log_weights, num_units):
+    """Returns log Σ_s exp(log_weights(s)) over all states s of binary units.
+
+    Args:
+        log_weights: Function of a float32 tensor of states (num_states, num_units) that
+            returns a tensor (num_states,).
+        num_units: Integer of at most 25.
+
+    Returns:
+        Float, nats.
+
+    Raises:
+        ValueError: If there are too many units.
+    """
+    check_enumerable(num_units)
+    low = binary_states(min(num_units, 12)).astype("float32")
+    high = binary_states(num_units - low.shape[1]).astype("float32")
+    blocks = []
+    for state in high:
+        states = np.concatenate([low, np.tile(state, (len(low), 1))], axis=1)
+        values = log_weights(keras.ops.convert_to_tensor(states))
+        values = keras.ops.convert_to_numpy(values).astype("float64")
+        blocks.append(log_sum_exp(values))
     return float(log_sum_exp(np.array(blocks)))
 
 
@@ -251,6 +384,15 @@ def binary_states(num_units):
     return (numbers >> np.arange(num_units) & 1).astype("float64")
 
 
+def check_enumerable(num_units):
+    """Raises a `ValueError` if there are too many units."""
+    if num_units > MAX_ENUMERATED_UNITS:
+        raise ValueError(
+            f"The smaller layer must have at most {MAX_ENUMERATED_UNITS} units to be "
+            f"enumerated; use annealed importance sampling. Received: {num_units}"
+        )
+
+
 def check_rbm(kernel, visible_bias, hidden_bias):
     """Returns the parameters in float64, or raises a `ValueError` on wrong shapes."""
     kernel, visible_bias, hidden_bias = (
@@ -263,6 +405,12 @@ def check_rbm(kernel, visible_bias, hidden_bias):
             f"Received: kernel {kernel.shape}, visible_bias {visible_bias.shape}, "
             f"hidden_bias {hidden_bias.shape}"
         )
+    for weights in (kernel, visible_bias, hidden_bias):
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                "The weights must be finite; train at a lower learning rate, or with "
+                "weight decay. Received: NaN or infinity"
+            )
     return kernel, visible_bias, hidden_bias
 
 

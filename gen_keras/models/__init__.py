@@ -1,5 +1,9 @@
 """Every public model, importable without knowing its family folder; and the tricks."""
 
+from gen_keras.models.boltzmann_machines.boltzmann_machine import BoltzmannMachine
+from gen_keras.models.boltzmann_machines.class_rbm import ClassRBM
+from gen_keras.models.boltzmann_machines.dbm import DBM
+from gen_keras.models.boltzmann_machines.dbn import DBN
 from gen_keras.models.boltzmann_machines.rbm import RBM
 from gen_keras.models.gans import tricks
 from gen_keras.models.gans.acgan import ACGAN

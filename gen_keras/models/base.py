@@ -28,11 +28,13 @@ class GenerativeModel(backend.Trainer):
     Attributes:
         value_range: Pair of floats, the values of black and white in images.
         usage: String, a line of code that uses a trained `model`.
+        remedy: String, what to do if training gives what is not finite.
     """
 
     metric_names = ("loss",)
     value_range = (0.0, 1.0)
     usage = "samples = model.sample(16, seed=0)"
+    remedy = "Try a lower learning rate."
 
     def __init__(self, seed=None):
         super().__init__()
@@ -348,6 +350,77 @@ class Translator:
         self.generator.save(path)
 
 
+class WithClasses:
+    """A model that trains on images with integer classes; a mixin, before the model.
+
+    Attributes:
+        num_classes: Integer.
+    """
+
+    def classes_in_turn(self, num_samples):
+        """Returns integers (num_samples,): 0, 1, ..., num_classes - 1, 0, 1, ..."""
+        return np.arange(num_samples) % self.num_classes
+
+    def choose_classes(self, num_samples, classes):
+        """Returns integers (num_samples,).
+
+        Args:
+            num_samples: Integer.
+            classes: Integer, one class for all; array of integers (num_samples,); or
+                "random".
+
+        Raises:
+            ValueError: If `classes` are anything else.
+        """
+        if isinstance(classes, str) and classes == "random":
+            draws = backend.uniform((num_samples,), seed=self.seed_generator)
+            return ops.cast(draws * self.num_classes, "int32")
+        return check_labels(
+            "classes", classes, num_samples, self.num_classes, ", or 'random'"
+        )
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If classes are given as an array, and one is out of range.
+        """
+        self._check_classes(x, y)
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Returns the losses, see `fit` and `keras.Model.evaluate`."""
+        self._check_classes(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def _check_classes(self, images, classes):
+        if classes is not None:
+            check_labels("y", np.reshape(classes, -1), len(images), self.num_classes)
+
+    def unpack(self, data):
+        """Returns images and one-hot classes, from what `fit` hands over.
+
+        A class out of range is NaN, and so are the losses.
+        """
+        images, classes, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if classes is None:
+            raise ValueError(
+                f"{type(self).__name__} trains on images with classes: "
+                "fit(images, classes). Received: images only"
+            )
+        if len(classes.shape) > 1 and classes.shape[-1] != 1:
+            raise ValueError(
+                "`classes` must be integers, one an image. "
+                f"Received: the shape {tuple(classes.shape)}"
+            )
+        classes = ops.reshape(ops.cast(classes, "int32"), (-1, 1))
+        is_known = ops.logical_and(classes >= 0, classes < self.num_classes)
+        known = ops.clip(classes[:, 0], 0, self.num_classes - 1)
+        one_hot = ops.one_hot(known, self.num_classes)
+        images = ops.convert_to_tensor(images)
+        return images, ops.where(is_known, one_hot, np.nan)
+
+
 def check_at_least(model, minimum, *names):
     """Raises a `ValueError` if one of the attributes of a model is less."""
     for name in names:
@@ -381,7 +454,7 @@ def check_examples(examples, shape, value_range):
         return
     low, high = value_range
     least, greatest = examples.min(), examples.max()
-    slack = 0.01 * (high - low)
+    slack = 0.01 * (high - low) if math.isfinite(high - low) else 0.0
     if not (low - slack <= least and greatest <= high + slack):
         raise ValueError(
             f"`x` must be from {low:g} to {high:g}. Received: values from {least:g} to "
@@ -393,6 +466,36 @@ def check_examples(examples, shape, value_range):
             f"`datasets.load` takes `value_range={value_range}`",
             stacklevel=2,
         )
+
+
+def check_labels(name, labels, num_samples, num_labels, alternative=""):
+    """Returns labels (num_samples,), integers from 0 to `num_labels` - 1.
+
+    Args:
+        name: String, the argument to name in an error.
+        labels: Integer, one for all, or array of integers (num_samples,).
+        num_samples: Integer.
+        num_labels: Integer.
+        alternative: String, what else the argument may be.
+
+    Raises:
+        ValueError: If `labels` are anything else.
+    """
+    given = np.asarray(
+        ops.convert_to_numpy(labels) if ops.is_tensor(labels) else labels
+    )
+    if given.dtype.kind in "iu" and given.shape in ((), (num_samples,)):
+        if np.all((0 <= given) & (given < num_labels)):
+            return np.broadcast_to(given, (num_samples,)).astype("int32")
+    received = labels
+    if given.size > 10 and given.dtype != object:
+        # Sorted, so that what is left out is in between.
+        values = np.array2string(np.unique(given), threshold=10)
+        received = f"{values} in an array of {given.shape}"
+    raise ValueError(
+        f"`{name}` must be an integer from 0 to {num_labels - 1}, or an array of "
+        f"{num_samples}{alternative}. Received: {received}"
+    )
 
 
 def _with_subclasses(cls):

@@ -114,6 +114,71 @@ def test_uncoupled_rbm_with_its_own_base_has_no_spread():
     np.testing.assert_allclose(estimate.log_weights, exact, rtol=1e-12)
 
 
+def log_probabilities(rbm, visible):
+    """Returns log p(v) exactly."""
+    kernel, visible_bias, hidden_bias = rbm
+    log_weights = visible @ visible_bias
+    log_weights += np.logaddexp(0, visible @ kernel + hidden_bias).sum(axis=1)
+    return log_weights - metrics.exact_log_partition(*rbm)
+
+
+@pytest.mark.parametrize("num_temperatures", [1, 3, 20])
+def test_reverse_annealing_weighs_a_distribution(num_temperatures):
+    # What annealing ends with is a distribution, however few the temperatures: the
+    # means of exp(log w) over all images add up to 1.
+    rbm = make_rbm(4, 3)
+    states = np.array(list(itertools.product([0, 1], repeat=4)))
+    log_weights = metrics.reverse_annealing(
+        *rbm,
+        np.repeat(states, 4000, axis=0),
+        base_bias=[0.3, -0.5, 0.0, 1.0],
+        schedule=metrics.linear_schedule(num_temperatures),
+        dtype="float64",
+    )
+    weights = np.exp(log_weights).reshape(16, 4000)
+    error = np.sqrt((weights.var(axis=1) / 4000).sum())
+    assert abs(weights.mean(axis=1).sum() - 1) < 3 * error + 1e-9
+    assert error < 0.02
+
+
+def test_annealing_forwards_and_backwards_bracket_the_likelihood():
+    rbm = make_rbm(20, 10, scale=1.5)
+    rng = np.random.default_rng(0)
+    path = metrics.annealed_importance_sampling
+    exact_log_z = metrics.exact_log_partition(*rbm)
+    visible = (rng.random((400, 20)) < 0.5).astype("float64")
+    kernel, visible_bias, hidden_bias = rbm
+    for _ in range(500):  # Samples of the model.
+        means = 1 / (1 + np.exp(-visible @ kernel - hidden_bias))
+        hidden = (rng.random(means.shape) < means).astype("float64")
+        means = 1 / (1 + np.exp(-hidden @ kernel.T - visible_bias))
+        visible = (rng.random(means.shape) < means).astype("float64")
+    exact = log_probabilities(rbm, visible).mean()
+    gaps = []
+    for num_temperatures in (10, 1000):
+        schedule = metrics.linear_schedule(num_temperatures)
+        below = metrics.reverse_annealing(*rbm, visible, schedule=schedule).mean()
+        estimate = path(*rbm, schedule=schedule, num_chains=2)
+        # A mean of log weights is below log Z, so it makes the likelihood too high.
+        above = exact + exact_log_z - estimate.log_weights.mean()
+        assert below < exact < above + 0.05
+        gaps.append(exact - below)
+    assert gaps[1] < 0.1 < gaps[0]
+
+
+def test_weights_that_diverged_are_named():
+    kernel, visible_bias, hidden_bias = make_rbm(4, 3)
+    kernel[1, 2] = np.nan
+    for function in (metrics.exact_log_partition, metrics.annealed_importance_sampling):
+        with pytest.raises(ValueError, match="finite.*lower learning rate.*decay"):
+            function(kernel, visible_bias, hidden_bias)
+
+
+def test_reverse_annealing_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"visible.*\(num_examples, 4\).*\(2, 5\)"):
+        metrics.reverse_annealing(*make_rbm(4, 3), np.zeros((2, 5)))
+
+
 def test_large_weights_do_not_overflow():
     kernel, visible_bias, hidden_bias = make_rbm(40, 600, scale=20)
     estimate = metrics.annealed_importance_sampling(

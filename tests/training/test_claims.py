@@ -5,11 +5,13 @@ import json
 import math
 import types
 
+import combinatorial
 import generated_data
 import indicator
 import memorization
 import numpy as np
 import optimal_discriminator
+import pretraining
 import pytest
 import repeated_runs
 import tricks
@@ -296,3 +298,63 @@ def test_a_classifier_is_trained_on_a_hundred_labels(tmp_path, monkeypatch):
         out=str(tmp_path / "claim.json"),
     )
     assert generated_data.main(config)["metrics"]["labels_100"]["test_error"] < 0.95
+
+
+# Pre-training ------------------------------------------------------------------------
+
+
+def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "HIDDEN_DIMS", (20, 15, 10))
+    config = pretraining.Config(
+        seeds=(0,),
+        layer_epochs=1,
+        epochs=2,
+        max_images=300,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_pretraining.json"),
+    )
+    figures = pretraining.main(config)["metrics"]
+    assert set(figures) == set(pretraining.VARIANTS)
+    assert figures["svm"]["test_error"] < 0.3
+    for name in ("pretrained", "random"):
+        (run,) = figures[name]["runs"]
+        assert len(run["curve"]) == 2 and min(run["curve"]) == run["validation_error"]
+        assert run["curve"][run["epoch"] - 1] == run["validation_error"]
+        assert 0 < run["test_error"] < 1
+
+
+# Combinatorial problems --------------------------------------------------------------
+
+
+def test_cuts_are_measured_against_the_maximum(tmp_path, monkeypatch):
+    monkeypatch.setattr(combinatorial, "NUM_GRAPHS", 2)
+    monkeypatch.setattr(combinatorial, "SMALL", 8)
+    monkeypatch.setattr(combinatorial, "LARGE", 12)
+    combinatorial.find_maximum.cache_clear()
+    config = combinatorial.Config(
+        variants="random,local_search,sweeps_100",
+        seeds=(0,),
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_combinatorial.json"),
+    )
+    figures = combinatorial.main(config)["metrics"]
+    combinatorial.find_maximum.cache_clear()
+    shares = [figures[name]["share_of_maximum"] for name in config.variants.split(",")]
+    assert 0 < shares[0] < shares[2] <= 1 + 1e-6
+    assert shares[1] <= 1 + 1e-6
+    for each in figures.values():
+        assert 0.3 < each["share_of_edges"] < 1
+
+
+def test_local_search_ends_where_no_change_gains():
+    graph = combinatorial.make_graph(12, 0)
+    states = np.array(list(itertools.product([0, 1], repeat=12)))
+    cuts = (states @ graph * (1 - states)).sum(axis=1)
+    combinatorial.find_maximum.cache_clear()
+    for seed in range(5):
+        found = combinatorial.search_locally(graph, seed)
+        assert combinatorial.cut_at_random(graph, seed) <= found <= cuts.max()
+        ends = states[cuts == found]
+        changed = abs(ends[:, None] - np.eye(12))
+        after = (changed @ graph * (1 - changed)).sum(axis=-1)
+        assert (after <= found).all(axis=1).any()

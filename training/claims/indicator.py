@@ -75,7 +75,7 @@ def run(name, seed, config):
     order = np.random.default_rng(seed)
     block = config.steps // config.checkpoints
     estimates, distances = [], []
-    for logs in repeated_runs.train_in_blocks(
+    for _, logs in repeated_runs.train_in_blocks(
         model, images, config.checkpoints * block, BATCH_SIZE, order, block
     ):
         # The Wasserstein distance of a critic; of a discriminator, minus its loss,

@@ -1,13 +1,15 @@
 """Restricted Boltzmann machine (RBM).
 
-Binary visible units v and binary hidden units h have the energy
-E(v, h) = -v^T W h - b^T v - c^T h and the probability exp(-E(v, h)) / Z. No two units
+Visible units v and hidden units h have an energy, of binary units
+E(v, h) = -v^T W h - b^T v - c^T h, and the probability exp(-E(v, h)) / Z. No two units
 of one layer are connected, so that each layer can be sampled at once given the other.
+Other kinds of units have other statistics in place of v and h, see `units`.
 
 The gradient of log p(v) is a difference of statistics, such as <v h> over the data
 minus <v h> over the model. Contrastive divergence (CD-k) replaces the samples of the
 model by k Gibbs steps from the data. Persistent contrastive divergence (PCD) keeps
-chains of samples alive between updates instead.
+chains of samples alive between updates instead. Parallel tempering lets these chains
+change places with hotter ones, which cross from mode to mode.
 
 In the code W is `kernel`, b `visible_bias` and c `hidden_bias`.
 
@@ -15,6 +17,8 @@ References:
     Hinton, Training Products of Experts by Minimizing Contrastive Divergence, 2002.
     Tieleman, Training Restricted Boltzmann Machines using Approximations to the
     Likelihood Gradient, 2008.
+    Desjardins et al., Parallel Tempering for Training of Restricted Boltzmann Machines,
+    2010.
     Salakhutdinov and Murray, On the Quantitative Analysis of Deep Belief Networks,
     2008 (annealed importance sampling).
 """
@@ -26,23 +30,44 @@ import numpy as np
 from keras import ops
 
 from gen_keras import backend, metrics
-from gen_keras.models.base import GenerativeModel, check_range
+from gen_keras.models.base import (
+    GenerativeModel,
+    check_at_least,
+    check_examples,
+    check_range,
+)
+from gen_keras.models.boltzmann_machines import units
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
 class RBM(GenerativeModel):
-    """Restricted Boltzmann machine of binary units, trained with CD-k or PCD-k.
+    """Restricted Boltzmann machine, trained with CD-k, PCD-k or parallel tempering.
 
     Args:
-        visible_shape: Tuple, the shape of one example, such as (28, 28, 1) or (784,).
+        visible_shape: Tuple, the shape of one example, such as (28, 28, 1) or (784,);
+            of softmax units (num_groups, num_categories).
         num_hidden: Integer, the number of hidden units.
         gibbs_steps: Integer, the Gibbs steps of each update (k).
         num_chains: Integer, the persistent chains of PCD, independent of the batch
             size and saved with the model; 0 means CD.
+        visible_units: String, "bernoulli", "gaussian", "softmax" or
+            "replicated_softmax", or an object of `units`.
+        hidden_units: String, "bernoulli", "noisy_relu" or "gaussian", the latter of
+            variance 1, or an object of `units`.
+        inverse_temperatures: Tuple of floats, 1 and then less and less: those of the
+            chains that change places with the persistent ones, `num_chains` of each.
+        kernel_regularizer: `keras.regularizers.Regularizer` of W or `None`. Hinton's
+            weight decay λ is `L2(λ / 2)`; he advises 0.00001 to 0.01 (section 10).
+        sparsity_target: Float between 0 and 1, how often a hidden unit should be 1.
+        sparsity_cost: Float, the weight of the cross-entropy between this target and
+            the mean of p(h = 1 | v) over a batch (Hinton, 2010, section 11).
+        copies: Pair of integers, how many copies of the visible layer, and of the
+            hidden layer, share their weights, as in the pre-training of a `DBM`; one
+            draw stands for all.
         seed: Integer or `None`, seed of all sampling.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or settings exclude each other.
 
     Example:
     >>> model = RBM(visible_shape=(28, 28, 1), num_hidden=500)
@@ -53,6 +78,7 @@ class RBM(GenerativeModel):
     """
 
     metric_names = ("free_energy", "free_energy_gap")
+    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
 
     def __init__(
         self,
@@ -60,26 +86,74 @@ class RBM(GenerativeModel):
         num_hidden=500,
         gibbs_steps=1,
         num_chains=0,
+        visible_units="bernoulli",
+        hidden_units="bernoulli",
+        inverse_temperatures=(1.0,),
+        kernel_regularizer=None,
+        sparsity_target=0.1,
+        sparsity_cost=0.0,
+        copies=(1, 1),
         seed=None,
     ):
         super().__init__(seed)
-        for name, value, least in (
-            ("num_hidden", num_hidden, 1),
-            ("gibbs_steps", gibbs_steps, 1),
-            ("num_chains", num_chains, 0),
-        ):
-            if value < least:
-                raise ValueError(
-                    f"`{name}` must be at least {least}. Received: {value}"
-                )
         self.visible_shape = tuple(visible_shape)
         self.num_hidden = num_hidden
         self.gibbs_steps = gibbs_steps
         self.num_chains = num_chains
+        self.visible_units = visible_units
+        self.hidden_units = hidden_units
+        self.inverse_temperatures = tuple(inverse_temperatures)
+        self.kernel_regularizer = kernel_regularizer
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
+        self.copies = tuple(copies)
 
-        self.num_visible = math.prod(self.visible_shape)
+        self.visible_layer = self._make_visible_layer()
+        if hidden_units == "gaussian":
+            hidden_units = units.Gaussian(learn_variance=False)
+        self.hidden_layer = units.make(hidden_units, (num_hidden,), "hidden_units")
+        self.value_range = (self.visible_layer.low, self.visible_layer.high)
+        self.num_visible = self.visible_layer.num_units
+        self._check_arguments()
+        self._make_weights()
+        self.built = True
+
+    def _make_visible_layer(self):
+        return units.make(self.visible_units, self.visible_shape, "visible_units")
+
+    def _check_arguments(self):
+        check_at_least(self, 1, "num_hidden", "gibbs_steps")
+        check_at_least(self, 0, "num_chains", "sparsity_cost")
+        check_range("sparsity_target", self.sparsity_target, 1e-6, 1 - 1e-6)
+        if len(self.copies) != 2 or min(self.copies) < 1:
+            raise ValueError(
+                f"`copies` must be two integers of at least 1. Received: {self.copies}"
+            )
+        scales = np.array(self.inverse_temperatures)
+        if scales[0] != 1 or np.any(np.diff(scales) >= 0) or scales[-1] < 0:
+            raise ValueError(
+                "`inverse_temperatures` must fall from 1 and not below 0. Received: "
+                f"{self.inverse_temperatures}"
+            )
+        if len(scales) > 1 and not self.num_chains:
+            raise ValueError(
+                "`inverse_temperatures` are those of persistent chains: `num_chains` "
+                "must be at least 1. Received: 0"
+            )
+        if len(scales) > 1 and isinstance(self.hidden_layer, units.NoisyReLU):
+            raise ValueError(
+                "`inverse_temperatures` need a joint energy, which noisy ReLU units "
+                f"have not. Received: {self.inverse_temperatures}"
+            )
+        if self.sparsity_cost and not isinstance(self.hidden_layer, units.Bernoulli):
+            raise ValueError(
+                "`sparsity_cost` is for Bernoulli hidden units. Received: "
+                f"{self.hidden_units}"
+            )
+
+    def _make_weights(self):
         self.kernel = self.add_weight(
-            shape=(self.num_visible, num_hidden),
+            shape=(self.num_visible, self.num_hidden),
             initializer=keras.initializers.RandomNormal(stddev=0.01),
             autocast=False,
             name="kernel",
@@ -91,28 +165,32 @@ class RBM(GenerativeModel):
             name="visible_bias",
         )
         self.hidden_bias = self.add_weight(
-            shape=(num_hidden,),
+            shape=(self.num_hidden,),
             initializer="zeros",
             autocast=False,
             name="hidden_bias",
         )
-        if num_chains:
-            self.chains = self.add_weight(
-                shape=(num_chains, self.num_visible),
-                initializer="zeros",
-                trainable=False,
-                aggregation="only_first_replica",
-                name="chains",
-            )
-            coins = np.random.default_rng(seed).integers(0, 2, self.chains.shape)
-            self.chains.assign(coins.astype("float32"))
-        self.built = True
+        if not self.num_chains:
+            return
+        # Those of one temperature follow each other.
+        shape = (len(self.inverse_temperatures) * self.num_chains, self.num_visible)
+        self.chains = self.add_weight(
+            shape=shape,
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="chains",
+        )
+        with self.seeded(self.seed):
+            start = self.visible_layer.draw_start(shape, self.seed_generator)
+        self.chains.assign(start)
 
     def compile(self, optimizer=None, **options):
         """Sets the optimizer; by default SGD(0.05).
 
         Args:
-            optimizer: `keras.optimizers.Optimizer`. PCD wants a rate that decays to 0.
+            optimizer: `keras.optimizers.Optimizer`. PCD wants a rate that decays to 0,
+                Gaussian units one of 0.001 or so. Momentum is the optimizer's.
             **options: See `keras.Model.compile`.
         """
         super().compile(optimizer or keras.optimizers.SGD(0.05), **options)
@@ -120,7 +198,7 @@ class RBM(GenerativeModel):
     def initialize_visible_bias(self, images):
         """Sets b to log(p / (1 - p)) of the pixel means p (Hinton, 2010, section 8.1).
 
-        The means are smoothed a little, see `metrics.base_rate_bias`.
+        The means are smoothed a little, see `metrics.base_rate_bias`. For binary units.
 
         Args:
             images: Array of shape (num_images, *visible_shape) in [0, 1].
@@ -128,8 +206,26 @@ class RBM(GenerativeModel):
         self.visible_bias.assign(metrics.base_rate_bias(np.asarray(images)))
 
     def call(self, visible):
-        """Returns p(h = 1 | v), (batch, num_hidden), for v (batch, *visible_shape)."""
-        return self._hidden_probabilities(self._flatten(visible))
+        """Returns E[h | v], (batch, num_hidden), for v (batch, *visible_shape)."""
+        return self.prop_up(visible)
+
+    def prop_up(self, visible):
+        """Returns E[h | v], for binary units p(h = 1 | v), shape (batch, num_hidden).
+
+        Args:
+            visible: Array of shape (batch, *visible_shape).
+        """
+        return self.hidden_layer.mean(self._hidden_inputs(self._flatten(visible)))
+
+    def prop_down(self, hidden):
+        """Returns E[v | h], for binary units p(v = 1 | h), (batch, *visible_shape).
+
+        Args:
+            hidden: Array of shape (batch, num_hidden).
+        """
+        hidden = ops.convert_to_tensor(hidden, self.kernel.dtype)
+        self._refuse_counts("prop_down")
+        return self._unflatten(self.visible_layer.mean(self._visible_inputs(hidden)))
 
     # Sampling -------------------------------------------------------------------------
 
@@ -141,17 +237,18 @@ class RBM(GenerativeModel):
         temperature=1.0,
         probabilities=False,
     ):
-        """Returns visible units (num_samples, *visible_shape), 0 or 1.
+        """Returns visible units (num_samples, *visible_shape), 0 or 1 if binary.
 
-        The chains start from persistent chains, if there are any, else from fair coins.
+        The chains start from persistent chains, if there are any, else from units drawn
+        without a model, binary ones from fair coins.
 
         Args:
             num_samples: Integer.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             gibbs_steps: Integer, how long the chains run.
             temperature: Positive float; the energy is divided by it.
-            probabilities: Boolean, whether to return p(v = 1 | h) at the last step,
-                which is easier on the eye, in place of the sample from it.
+            probabilities: Boolean, whether to return E[v | h] at the last step, which
+                is easier on the eye, in place of the sample from it.
         """
         check_range("num_samples", num_samples, 1)
         with self.seeded(seed):
@@ -162,7 +259,7 @@ class RBM(GenerativeModel):
         """Returns visible units after `gibbs_steps` of Gibbs sampling from `visible`.
 
         Args:
-            visible: Array of shape (batch, *visible_shape), 0 or 1.
+            visible: Array of shape (batch, *visible_shape).
             gibbs_steps: Integer, how often h is drawn given v, then v given h.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             temperature: Positive float; the energy is divided by it.
@@ -174,26 +271,33 @@ class RBM(GenerativeModel):
         """Returns images whose unknown pixels are drawn given the known ones.
 
         Args:
-            images: Array of shape (batch, *visible_shape), 0 or 1.
+            images: Array of shape (batch, *visible_shape).
             mask: Array that broadcasts to `images`: 1 where a pixel is known, else 0.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             gibbs_steps: Integer, how long the chains run.
             probabilities: Boolean, see `sample`.
+
+        Raises:
+            ValueError: If `mask` has another shape, or units are counts.
         """
-        images = ops.convert_to_tensor(images, self.kernel.dtype)
-        mask = ops.broadcast_to(
-            ops.convert_to_tensor(mask, images.dtype), ops.shape(images)
-        )
-        images, mask = self._flatten(images), self._flatten(mask)
+        self._refuse_counts("complete")
+        mask = self._make_mask(mask, images)
+        states = self._flatten(images)
         with self.seeded(seed):
-            coins = self._sample_bernoulli(0.5 * ops.ones_like(images))
-            start = mask * images + (1 - mask) * coins
+            start = self.visible_layer.draw_start(
+                tuple(states.shape), self.seed_generator
+            )
+            start = mask * states + (1 - mask) * start
             return self._run(start, gibbs_steps, 1.0, probabilities, mask)
 
     def reconstruct(self, visible):
-        """Returns p(v = 1 | h), (batch, *visible_shape), at the means h of p(h | v)."""
-        hidden = self(visible)
-        return self._unflatten(self._visible_probabilities(hidden))
+        """Returns E[v | h], (batch, *visible_shape), at the means h of p(h | v)."""
+        visible = self._flatten(visible)
+        hidden = self.hidden_layer.mean(self._hidden_inputs(visible))
+        means = self.visible_layer.mean(
+            self._visible_inputs(hidden), total=self.visible_layer.total(visible)
+        )
+        return self._unflatten(means)
 
     def _run(self, start, gibbs_steps, temperature, probabilities=False, mask=None):
         if gibbs_steps < 1 or not temperature > 0:
@@ -211,52 +315,63 @@ class RBM(GenerativeModel):
 
     @backend.compiled
     def _run_clamped_chain(self, visible, mask, gibbs_steps, scale):
-        """Returns the last v and p(v | h), keeping v where `mask` is 1."""
+        """Returns the last v and E[v | h], keeping v where `mask` is 1."""
         known = visible * mask
 
-        def draw_means(visible):
-            hidden = self._sample_bernoulli(self._hidden_probabilities(visible, scale))
-            means = self._visible_probabilities(hidden, scale)
-            return known + (1 - mask) * means
+        def clamp(states):
+            return known + (1 - mask) * states
 
         def gibbs_step(_, visible):
-            return self._sample_bernoulli(draw_means(visible))
+            return clamp(self._draw_visible(*self._step_up(visible, scale), scale))
 
-        means = draw_means(backend.fori_loop(0, gibbs_steps, gibbs_step, visible))
-        return self._sample_bernoulli(means), means
+        visible = backend.fori_loop(0, gibbs_steps, gibbs_step, visible)
+        inputs, total = self._step_up(visible, scale)
+        means = self.visible_layer.mean(inputs, scale, total)
+        return clamp(self._draw_visible(inputs, total, scale)), clamp(means)
 
     def _run_chain(self, visible, gibbs_steps):
         """Draws h given v, then v given h, `gibbs_steps` times."""
 
         def gibbs_step(_, visible):
-            hidden = self._sample_bernoulli(self._hidden_probabilities(visible))
-            return self._sample_bernoulli(self._visible_probabilities(hidden))
+            return self._draw_visible(*self._step_up(visible))
 
         if gibbs_steps == 1:
             return gibbs_step(0, visible)
         return backend.fori_loop(0, gibbs_steps, gibbs_step, visible)
 
+    def _step_up(self, visible, scale=None):
+        """Draws h given v; returns the inputs of v, and its total."""
+        hidden = self._draw_hidden(visible, scale)
+        return self._visible_inputs(hidden), self.visible_layer.total(visible)
+
+    def _draw_hidden(self, visible, scale=None):
+        inputs = self._hidden_inputs(visible)
+        return self.hidden_layer.draw(inputs, self.seed_generator, scale)
+
+    def _draw_visible(self, inputs, total, scale=None):
+        return self.visible_layer.draw(inputs, self.seed_generator, scale, total)
+
     def _draw_start(self, num_samples):
         if not self.num_chains:
-            return self._sample_bernoulli(
-                ops.full((num_samples, self.num_visible), 0.5)
-            )
+            shape = (num_samples, self.num_visible)
+            return self.visible_layer.draw_start(shape, self.seed_generator)
         index = keras.random.randint(
             (num_samples,), 0, self.num_chains, seed=self.seed_generator
         )
         return ops.take(ops.convert_to_tensor(self.chains), index, axis=0)
 
-    def _hidden_probabilities(self, visible, scale=None):
-        return _scaled_sigmoid(self._hidden_logits(visible), scale)
+    def _hidden_inputs(self, visible):
+        statistic = self.copies[0] * self.visible_layer.statistic(visible)
+        product = self._multiply(statistic, self.kernel)
+        bias, total = self.hidden_bias, self.visible_layer.total(visible)
+        return product + (
+            ops.convert_to_tensor(bias) if total is None else total * bias
+        )
 
-    def _hidden_logits(self, visible):
-        bias = ops.convert_to_tensor(self.hidden_bias)
-        return self._multiply(visible, self.kernel) + bias
-
-    def _visible_probabilities(self, hidden, scale=None):
-        bias = ops.convert_to_tensor(self.visible_bias)
-        logits = self._multiply(hidden, ops.transpose(self.kernel)) + bias
-        return _scaled_sigmoid(logits, scale)
+    def _visible_inputs(self, hidden):
+        statistic = self.copies[1] * self.hidden_layer.statistic(hidden)
+        product = self._multiply(statistic, ops.transpose(self.kernel))
+        return product + ops.convert_to_tensor(self.visible_bias)
 
     def _multiply(self, units, weights):
         # Products in the precision of the policy; units 0 and 1 are exact in any.
@@ -266,77 +381,175 @@ class RBM(GenerativeModel):
         product = ops.cast(units, dtype) @ ops.cast(weights, dtype)
         return ops.cast(product, self.variable_dtype)
 
-    def _sample_bernoulli(self, probabilities):
-        return backend.bernoulli(probabilities, seed=self.seed_generator)
-
     # Training -------------------------------------------------------------------------
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
+                or of values that the visible units cannot take.
+        """
+        if isinstance(x, np.ndarray):
+            check_examples(x, self.visible_shape, self.value_range)
+            self.visible_layer.check(x)
+        return super().fit(x, *args, **kwargs)
 
     def train_step(self, data):
         """Moves the statistics of the model towards those of the data."""
-        with backend.no_gradients():  # The gradients are written out below.
-            visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-            positive = self._flatten(visible)
-            negative = self._run_chain(
-                ops.convert_to_tensor(self.chains) if self.num_chains else positive,
-                self.gibbs_steps,
-            )
-            if self.num_chains:
-                self.chains.assign(negative)
-
-            # Data and chains pass the products with W as one batch: they take the time.
-            visible, weights = join_phases(positive, negative)
-            hidden_logits = self._hidden_logits(visible)
-            logs = self.compute_logs(visible, hidden_logits, weights)
-            self.apply_gradients(
-                compute_gradients(visible, ops.sigmoid(hidden_logits), weights),
-                self.optimizer,
-                [self.kernel, self.visible_bias, self.hidden_bias],
-            )
-            return self.update_metrics(logs)
+        positive = self.unpack(data)
+        with backend.no_gradients():
+            negative = self.draw_negative(positive)
+        logs = self.minimize(
+            lambda: self.compute_loss(positive, negative),
+            self.optimizer,
+            self.trainable_variables,
+        )
+        return self.update_metrics(logs)
 
     def test_step(self, data):
         """Returns the metrics for held-out data, with chains that start there."""
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        positive = self._flatten(visible)
+        positive = self.unpack(data)
         negative = self._run_chain(positive, self.gibbs_steps)
-        visible, weights = join_phases(positive, negative)
-        logs = self.compute_logs(visible, self._hidden_logits(visible), weights)
+        _, logs = self.compute_loss(positive, negative)
         return self.update_metrics(logs, num_examples=ops.shape(positive)[0])
 
-    def compute_logs(self, visible, hidden_logits, weights):
-        """Returns the means of F(data) and of F(data) - F(chains).
+    def unpack(self, data):
+        """Returns visible states (batch, num_visible), from what `fit` hands over."""
+        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self._flatten(visible)
+
+    def draw_negative(self, positive):
+        """Returns states of the model, (batch or num_chains, num_visible).
+
+        Those of CD-k start at the data `positive`, (batch, num_visible).
+        """
+        if not self.num_chains:
+            return self._run_chain(positive, self.gibbs_steps)
+        chains = ops.convert_to_tensor(self.chains)
+        if len(self.inverse_temperatures) == 1:
+            chains = self._run_chain(chains, self.gibbs_steps)
+        else:
+            chains = self._run_tempered_chains(chains)
+        self.chains.assign(chains)
+        return chains[: self.num_chains]
+
+    def compute_loss(self, positive, negative):
+        """Returns the mean of F over data less that over chains, and the logs.
+
+        Its gradient is that of contrastive divergence: dF / dW is -v p(h = 1 | v), so
+        that means of h stand where samples would have more variance. What regularizes
+        is added.
 
         Args:
-            visible: Tensor of shape (batch, num_visible).
-            hidden_logits: Tensor of shape (batch, num_hidden).
-            weights: Tensor of shape (batch,), positive for data, negative for chains,
-                see `join_phases`.
+            positive: Tensor of shape (batch, num_visible), data.
+            negative: Tensor of shape (num_chains, num_visible), states of chains.
         """
-        free_energy = self._free_energy(visible, hidden_logits)
-        return {
+        # They pass the product with W as one batch: it takes the time.
+        visible, weights = join_phases(positive, negative)
+        hidden_inputs = self._hidden_inputs(visible)
+        free_energy = self._free_energy(visible, hidden_inputs)
+        gap = ops.sum(weights * free_energy)
+        logs = {
             "free_energy": ops.sum(ops.relu(weights) * free_energy),
-            "free_energy_gap": ops.sum(weights * free_energy),
+            "free_energy_gap": gap,
         }
+        return gap + self._compute_penalty(hidden_inputs, weights), logs
+
+    def _compute_penalty(self, hidden_inputs, weights):
+        penalty = 0.0
+        if self.kernel_regularizer is not None:
+            penalty = self.kernel_regularizer(ops.convert_to_tensor(self.kernel))
+        if self.sparsity_cost:
+            means = self.hidden_layer.mean(hidden_inputs)
+            activity = ops.sum(ops.relu(weights)[:, None] * means, axis=0)
+            activity = ops.clip(activity, 1e-6, 1 - 1e-6)
+            target = self.sparsity_target
+            cross_entropy = -target * ops.log(activity)
+            cross_entropy -= (1 - target) * ops.log(1 - activity)
+            penalty = penalty + self.sparsity_cost * ops.sum(cross_entropy)
+        return penalty
+
+    # Parallel tempering ---------------------------------------------------------------
+
+    def _run_tempered_chains(self, chains):
+        """Returns all chains after Gibbs steps, each with exchanges of temperatures."""
+        scales = np.repeat(self.inverse_temperatures, self.num_chains)[:, None]
+        scales = ops.convert_to_tensor(scales, chains.dtype)
+
+        def step(_, chains):
+            total = self.visible_layer.total(chains)
+            hidden = self._draw_hidden(chains, scales)
+            inputs = self._visible_inputs(hidden)
+            chains = self._draw_visible(inputs, total, scales)
+            return self._exchange(chains, self._energy(chains, hidden, inputs))
+
+        return backend.fori_loop(0, self.gibbs_steps, step, chains)
+
+    def _exchange(self, chains, energies):
+        """Lets chains of neighbouring temperatures change places.
+
+        Two joint states change with the probability
+        min(1, exp((β_i - β_j) (E_i - E_j))), Desjardins et al., 2010, equation 8.
+
+        Args:
+            chains: Tensor (num_temperatures * num_chains, num_visible).
+            energies: Tensor (num_temperatures * num_chains,), of the joint states.
+        """
+        count = len(self.inverse_temperatures)
+        chains = ops.reshape(chains, (count, self.num_chains, -1))
+        energies = ops.reshape(energies, (count, self.num_chains))
+        scales = np.array(self.inverse_temperatures)[:, None]
+        for first in (0, 1):  # Even pairs, then odd ones.
+            partner = np.arange(count)
+            for i in range(first, count - 1, 2):
+                partner[[i, i + 1]] = i + 1, i
+            gap = ops.convert_to_tensor(scales - scales[partner], energies.dtype)
+            gain = gap * (energies - ops.take(energies, partner, axis=0))
+            uniform = backend.uniform(
+                (count, self.num_chains), seed=self.seed_generator
+            )
+            # One number for both of a pair; who has no partner changes with itself.
+            uniform = ops.take(uniform, np.minimum(np.arange(count), partner), axis=0)
+            changes = ops.log(uniform) < gain
+            energies = ops.where(changes, ops.take(energies, partner, axis=0), energies)
+            chains = ops.where(
+                changes[..., None], ops.take(chains, partner, axis=0), chains
+            )
+        return ops.reshape(chains, (count * self.num_chains, -1))
 
     # Densities ------------------------------------------------------------------------
+
+    def energy(self, visible, hidden):
+        """Returns E(v, h) in nats, shape (batch,).
+
+        Args:
+            visible: Array of shape (batch, *visible_shape).
+            hidden: Array of shape (batch, num_hidden).
+        """
+        hidden = ops.convert_to_tensor(hidden, self.kernel.dtype)
+        return self._energy(
+            self._flatten(visible), hidden, self._visible_inputs(hidden)
+        )
 
     def free_energy(self, visible):
         """Returns F(v) = -log sum_h exp(-E(v, h)) in nats, shape (batch,).
 
         Args:
-            visible: Array of shape (batch, *visible_shape), 0 or 1.
+            visible: Array of shape (batch, *visible_shape).
         """
         visible = self._flatten(visible)
-        logits = ops.matmul(visible, self.kernel) + self.hidden_bias  # In full.
-        return self._free_energy(visible, logits)
+        return self._free_energy(visible, self._hidden_inputs(visible))
 
-    def log_partition(self, method="auto", **options):
+    def log_partition(self, method="auto", num_words=None, **options):
         """Returns log Z in nats, a float.
 
         Args:
             method: "exact" enumerates the states of the smaller layer, at most 25
-                units; "ais" estimates by annealed importance sampling; "auto" is exact
-                up to 20 units.
+                binary units; "ais" estimates by annealed importance sampling; "auto" is
+                exact up to 20 units.
+            num_words: Integer, of replicated softmax units only: Z is that of the
+                sequences of so many words.
             **options: Arguments of `annealed_importance_sampling`, such as
                 `num_chains`, `schedule`, `base_bias` and `seed`.
 
@@ -347,6 +560,22 @@ class RBM(GenerativeModel):
             raise ValueError(
                 f"`method` must be 'auto', 'exact' or 'ais'. Received: {method}"
             )
+        if self.copies != (1, 1):
+            raise ValueError(
+                "log Z is known of an RBM without copies of its layers. Received: "
+                f"copies={self.copies}"
+            )
+        is_binary = [
+            isinstance(layer, units.Bernoulli)
+            for layer in (self.visible_layer, self.hidden_layer)
+        ]
+        if not all(is_binary):
+            if method == "ais":
+                raise ValueError(
+                    "Annealed importance sampling is for binary units. Received: "
+                    f"{self.visible_units} and {self.hidden_units}"
+                )
+            return self._enumerate(*is_binary, num_words)
         small = min(self.num_visible, self.num_hidden) <= 20
         if method == "exact" or (method == "auto" and small):
             return metrics.exact_log_partition(*self._weight_arrays())
@@ -357,8 +586,11 @@ class RBM(GenerativeModel):
     def log_prob(self, visible, log_partition=None):
         """Returns log p(v) = -F(v) - log Z in nats, shape (batch,).
 
+        Of real units it is a density; of counts, the probability of a sequence of these
+        words.
+
         Args:
-            visible: Array of shape (batch, *visible_shape), 0 or 1.
+            visible: Array of shape (batch, *visible_shape).
             log_partition: Float, the result of `log_partition`; computed if `None`.
                 An estimate that is too low flatters the model.
         """
@@ -366,9 +598,50 @@ class RBM(GenerativeModel):
             log_partition = self.log_partition()
         return -self.free_energy(visible) - log_partition
 
-    def _free_energy(self, visible, hidden_logits):
-        visible_energy = -(visible @ self.visible_bias[:, None])[:, 0]
-        return visible_energy - ops.sum(ops.softplus(hidden_logits), axis=-1)
+    def _energy(self, visible, hidden, visible_inputs):
+        inputs = visible_inputs * self.visible_layer.statistic(visible)
+        bias = hidden * self.hidden_bias
+        total = self.visible_layer.total(visible)
+        bias = bias if total is None else total * bias
+        below = self.visible_layer.own_energy(visible) - ops.sum(inputs, axis=-1)
+        above = self.hidden_layer.own_energy(hidden) - ops.sum(bias, axis=-1)
+        return self.copies[0] * below + self.copies[1] * above
+
+    def _free_energy(self, visible, hidden_inputs):
+        statistic = self.visible_layer.statistic(visible)
+        bias_energy = -(statistic @ self.visible_bias[:, None])[:, 0]
+        below = self.visible_layer.own_energy(visible) + bias_energy
+        above = self.hidden_layer.log_sum(hidden_inputs)
+        return self.copies[0] * below - self.copies[1] * above
+
+    def _enumerate(self, visible_is_binary, hidden_is_binary, num_words):
+        """Returns log Z by adding up over the one layer that is binary."""
+        total = None
+        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
+            if num_words is None:
+                raise ValueError(
+                    "`num_words` must be given: documents of other lengths have "
+                    "another log Z. Received: None"
+                )
+            total = ops.full((1, 1), float(num_words))
+        if hidden_is_binary:
+            weight = 1.0 if total is None else float(num_words)
+
+            def log_weights(hidden):
+                inputs = self._visible_inputs(hidden)
+                bias = weight * (hidden @ self.hidden_bias[:, None])[:, 0]
+                return bias + self.visible_layer.log_sum(inputs, total)
+
+            return metrics.log_sum_over_states(log_weights, self.num_hidden)
+        if visible_is_binary:
+            return metrics.log_sum_over_states(
+                lambda v: -self._free_energy(v, self._hidden_inputs(v)),
+                self.num_visible,
+            )
+        raise ValueError(
+            "log Z can be computed if one layer is binary. Received: "
+            f"{self.visible_units} and {self.hidden_units}"
+        )
 
     def _weight_arrays(self):
         return [
@@ -377,20 +650,19 @@ class RBM(GenerativeModel):
         ]
 
     def _flatten(self, visible):
-        visible = ops.convert_to_tensor(visible, self.kernel.dtype)
-        if tuple(visible.shape[1:]) != self.visible_shape:
-            raise ValueError(
-                f"`visible` must have the shape (batch, *{self.visible_shape}). "
-                f"Received: {tuple(visible.shape)}"
-            )
-        return ops.reshape(visible, (-1, self.num_visible))
+        return flatten(visible, self.visible_shape)
 
     def _unflatten(self, visible):
         return ops.reshape(visible, (-1, *self.visible_shape))
 
+    def _make_mask(self, mask, visible):
+        return flatten_mask(mask, len(visible), self.visible_shape)
 
-def _scaled_sigmoid(logits, scale):
-    return ops.sigmoid(logits if scale is None else scale * logits)
+    def _refuse_counts(self, method):
+        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
+            raise ValueError(
+                f"`{method}` is not for counts of words. Received: {self.visible_units}"
+            )
 
 
 def join_phases(positive, negative):
@@ -408,15 +680,36 @@ def join_phases(positive, negative):
     return ops.concatenate([positive, negative]), ops.concatenate(weights)
 
 
-def compute_gradients(visible, hidden, weights):
-    """Returns the gradients of sum_i weights_i F(v_i) with respect to W, b and c.
+def flatten(visible, visible_shape):
+    """Returns a tensor (batch, num_visible), or raises a `ValueError` on other shapes.
 
     Args:
-        visible: Tensor of shape (batch, num_visible), 0 or 1.
-        hidden: Tensor of shape (batch, num_hidden), p(h = 1 | v): these in place of a
-            sample have the same mean and less variance.
-        weights: Tensor of shape (batch,).
+        visible: Array of shape (batch, *visible_shape).
+        visible_shape: Tuple.
     """
-    weights = -weights[:, None]
-    hidden, visible_t = weights * hidden, ops.transpose(visible)
-    return [visible_t @ hidden, (visible_t @ weights)[:, 0], ops.sum(hidden, axis=0)]
+    visible = ops.convert_to_tensor(visible, keras.config.floatx())
+    if tuple(visible.shape[1:]) != visible_shape:
+        raise ValueError(
+            f"`visible` must have the shape (batch, *{visible_shape}). "
+            f"Received: {tuple(visible.shape)}"
+        )
+    return ops.reshape(visible, (-1, math.prod(visible_shape)))
+
+
+def flatten_mask(mask, count, visible_shape):
+    """Returns a tensor (count, num_visible), or raises a `ValueError`.
+
+    Args:
+        mask: Array that broadcasts to (count, *visible_shape).
+        count: Integer.
+        visible_shape: Tuple.
+    """
+    mask = ops.convert_to_numpy(mask).astype(keras.config.floatx())
+    try:
+        mask = np.broadcast_to(mask, (count, *visible_shape))
+    except ValueError:
+        raise ValueError(
+            f"`mask` must have the shape {visible_shape}, or one that broadcasts to "
+            f"it. Received: {mask.shape}"
+        ) from None
+    return ops.reshape(ops.convert_to_tensor(mask), (count, -1))

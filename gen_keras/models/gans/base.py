@@ -1,11 +1,10 @@
 """What GANs share: two sides with an optimizer each, and translation both ways."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from gen_keras import backend
-from gen_keras.models.base import Translator, check_at_least
+from gen_keras.models.base import Translator, WithClasses, check_at_least
 from gen_keras.models.gans import losses
 
 
@@ -95,14 +94,11 @@ class Critic:
         return loss, logs | {"distance": logs["real_score"] - logs["fake_score"]}
 
 
-class ClassConditional:
+class ClassConditional(WithClasses):
     """A generator that is told the class of what to draw; a mixin, before `GAN`.
 
     It takes latents (batch, latent_dim + num_classes): noise, then the class as one
-    number of ones and zeros a class. The model trains on images and integer classes.
-
-    Attributes:
-        num_classes: Integer.
+    number of ones and zeros a class.
     """
 
     def check_arguments(self):
@@ -114,10 +110,6 @@ class ClassConditional:
     def num_latents(self):
         """Integer, the inputs of the generator."""
         return self.latent_dim + self.num_classes
-
-    def classes_in_turn(self, num_samples):
-        """Returns integers (num_samples,): 0, 1, ..., num_classes - 1, 0, 1, ..."""
-        return np.arange(num_samples) % self.num_classes
 
     def sample(self, num_samples, seed=None, truncation=1.0, classes=None):
         """Returns generated images (num_samples, *image_shape) in `value_range`.
@@ -139,59 +131,12 @@ class ClassConditional:
         """Returns latents (num_samples, latent_dim + num_classes), see `sample`."""
         with self.seeded(seed):
             noise = super().sample_latents(num_samples, None, truncation)
-            if isinstance(classes, str) and classes == "random":
-                draws = backend.uniform((num_samples,), seed=self.seed_generator)
-                classes = ops.cast(draws * self.num_classes, "int32")
-            else:
-                classes = check_labels(
-                    "classes", classes, num_samples, self.num_classes, ", or 'random'"
-                )
+            classes = self.choose_classes(num_samples, classes)
         return self.with_classes(noise, ops.one_hot(classes, self.num_classes))
 
     def with_classes(self, noise, one_hot):
         """Returns latents (batch, latent_dim + num_classes)."""
         return ops.concatenate([noise, ops.cast(one_hot, noise.dtype)], axis=-1)
-
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
-
-        Raises:
-            ValueError: If classes are given as an array, and one is out of range.
-        """
-        self._check_classes(x, y)
-        return super().fit(x, y, *args, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """Returns the losses, see `fit` and `keras.Model.evaluate`."""
-        self._check_classes(x, y)
-        return super().evaluate(x, y, *args, **kwargs)
-
-    def _check_classes(self, images, classes):
-        if classes is not None:
-            check_labels("y", np.reshape(classes, -1), len(images), self.num_classes)
-
-    def unpack(self, data):
-        """Returns images and one-hot classes, from what `fit` hands over.
-
-        A class out of range is NaN, and so are the losses.
-        """
-        images, classes, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if classes is None:
-            raise ValueError(
-                f"{type(self).__name__} trains on images with classes: "
-                "fit(images, classes). Received: images only"
-            )
-        if len(classes.shape) > 1 and classes.shape[-1] != 1:
-            raise ValueError(
-                "`classes` must be integers, one an image. "
-                f"Received: the shape {tuple(classes.shape)}"
-            )
-        classes = ops.reshape(ops.cast(classes, "int32"), (-1, 1))
-        is_known = ops.logical_and(classes >= 0, classes < self.num_classes)
-        known = ops.clip(classes[:, 0], 0, self.num_classes - 1)
-        one_hot = ops.one_hot(known, self.num_classes)
-        images = ops.convert_to_tensor(images)
-        return images, ops.where(is_known, one_hot, np.nan)
 
     def fake_examples(self, data, training):
         """Returns images of the classes of the batch, and these classes."""
@@ -275,33 +220,3 @@ class TwoWayTranslator(TwoSides, Translator):
                 f"`direction` must be 'a_to_b' or 'b_to_a'. Received: {direction!r}"
             )
         return generators[direction]
-
-
-def check_labels(name, labels, num_samples, num_labels, alternative=""):
-    """Returns labels (num_samples,), integers from 0 to `num_labels` - 1.
-
-    Args:
-        name: String, the argument to name in an error.
-        labels: Integer, one for all, or array of integers (num_samples,).
-        num_samples: Integer.
-        num_labels: Integer.
-        alternative: String, what else the argument may be.
-
-    Raises:
-        ValueError: If `labels` are anything else.
-    """
-    given = np.asarray(
-        ops.convert_to_numpy(labels) if ops.is_tensor(labels) else labels
-    )
-    if given.dtype.kind in "iu" and given.shape in ((), (num_samples,)):
-        if np.all((0 <= given) & (given < num_labels)):
-            return np.broadcast_to(given, (num_samples,)).astype("int32")
-    received = labels
-    if given.size > 10 and given.dtype != object:
-        # Sorted, so that what is left out is in between.
-        values = np.array2string(np.unique(given), threshold=10)
-        received = f"{values} in an array of {given.shape}"
-    raise ValueError(
-        f"`{name}` must be an integer from 0 to {num_labels - 1}, or an array of "
-        f"{num_samples}{alternative}. Received: {received}"
-    )

@@ -17,8 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_at_least
-from gen_keras.models.gans.base import check_labels
+from gen_keras.models.base import check_at_least, check_labels
 from gen_keras.models.gans.gan import GAN
 from gen_keras.models.gans.networks import batch_normalization, normal
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras import backend, metrics
+from gen_keras import metrics
 from gen_keras.models.boltzmann_machines import rbm
 from tests.model_checks import check_model
 
@@ -48,10 +48,16 @@ def frequencies(samples):
     return np.bincount(index, minlength=16) / len(samples)
 
 
-@pytest.mark.parametrize("num_chains", [0, 20])
-def test_model(num_chains, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_regularizer": keras.regularizers.L2(1e-4), "sparsity_cost": 0.1},
+        {"num_chains": 20, "inverse_temperatures": (1.0, 0.5)},
+    ],
+)
+def test_model(options, tmp_path):
     def make(**kwargs):
-        return make_model(**{"num_chains": num_chains} | kwargs)
+        return make_model(**options | kwargs)
 
     check_model(make, {"gibbs_steps": 2, "seed": 3}, DATA, (6,), tmp_path)
 
@@ -61,6 +67,29 @@ def test_free_energy_sums_over_hidden_units():
     expected = -np.log(np.exp(-all_energies(model)).sum(axis=1))
     actual = ops.convert_to_numpy(model.free_energy(STATES))
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+def test_energy_is_bilinear():
+    model = make_tiny_model()
+    hidden = np.array(list(itertools.product([0, 1], repeat=3)), "float32")
+    for i, row in enumerate(hidden):
+        actual = model.energy(STATES, np.tile(row, (16, 1)))
+        expected = all_energies(model)[:, i]
+        np.testing.assert_allclose(ops.convert_to_numpy(actual), expected, rtol=1e-4)
+
+
+def test_layers_are_independent_given_each_other():
+    model = make_tiny_model()
+    joint = np.exp(-all_energies(model))
+    hidden = np.array(list(itertools.product([0, 1], repeat=3)), "float32")
+    up = joint @ hidden / joint.sum(axis=1, keepdims=True)
+    down = (joint.T @ STATES) / joint.sum(axis=0)[:, None]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.prop_up(STATES)), up, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.prop_down(hidden)), down, rtol=1e-4
+    )
 
 
 def test_log_probabilities_add_up_to_one():
@@ -84,48 +113,6 @@ def test_log_partition_by_annealing_agrees_with_enumeration():
     assert model.log_partition("ais", schedule=schedule) == estimate.log_partition
     with pytest.raises(ValueError, match="method"):
         model.log_partition("guess")
-
-
-def test_gradients_are_those_of_the_log_likelihood():
-    # -log p(v) = F(v) + log Z, differentiated through an enumeration of all states,
-    # against those of free energies, averaged over the probabilities of all states.
-    model = make_tiny_model()
-    data = STATES[[3, 5, 5, 9]]
-
-    class Probe(rbm.RBM):
-        def train_step(self, _):
-            def loss_fn():
-                log_z = ops.logsumexp(-self.free_energy(STATES))
-                return ops.mean(self.free_energy(data)) + log_z, {}
-
-            _, _, gradients = backend.value_and_gradients(
-                loss_fn, self.trainable_variables
-            )
-            return {f"sq_{i}": ops.sum(g * g) for i, g in enumerate(gradients)} | {
-                f"sum_{i}": ops.sum(g) for i, g in enumerate(gradients)
-            }
-
-    probe = Probe((4,), 3, seed=0)
-    probe.set_weights(model.get_weights())
-    probe.compile(keras.optimizers.SGD(0.0))
-    logs = probe.fit(DATA, batch_size=64, verbose=0).history
-
-    # One state at a time, so that the sums over states are done here, in float64.
-    expected = [0.0, 0.0, 0.0]
-    one = ops.ones((1,))
-    for states, weights in (
-        (data, np.full(4, 0.25)),
-        (STATES, -state_probabilities(model)),
-    ):
-        for state, weight in zip(states, weights, strict=True):
-            parts = rbm.compute_gradients(
-                ops.convert_to_tensor(state[None]), model(state[None]), one
-            )
-            for i, part in enumerate(parts):
-                expected[i] = expected[i] + weight * ops.convert_to_numpy(part)
-    for i, gradient in enumerate(expected):
-        assert logs[f"sq_{i}"][0] == pytest.approx(np.sum(gradient**2), rel=1e-4)
-        assert logs[f"sum_{i}"][0] == pytest.approx(np.sum(gradient), rel=1e-4)
 
 
 # At 1/2, half the scale in either layer alone would be off by 0.07 and more.
@@ -190,16 +177,29 @@ def test_cd_step_is_the_one_of_the_algorithm_box():
         )
 
 
-def test_persistent_chains_at_equilibrium_give_the_likelihood_gradient():
-    model = make_tiny_model(num_chains=8192, gibbs_steps=20, learning_rate=1.0)
-    data = STATES[[3, 5, 5, 9]]
-    before = make_tiny_model()
-    model.fit(data, batch_size=4, verbose=0)
-    expected = state_probabilities(before) @ STATES - data.mean(axis=0)
-    step = ops.convert_to_numpy(before.visible_bias) - ops.convert_to_numpy(
-        model.visible_bias
+@pytest.mark.parametrize("inverse_temperatures", [(1.0,), (1.0, 0.6, 0.2)])
+def test_chains_at_equilibrium_give_the_likelihood_gradient(inverse_temperatures):
+    model = make_tiny_model(
+        num_chains=8192,
+        gibbs_steps=20,
+        learning_rate=1.0,
+        inverse_temperatures=inverse_temperatures,
     )
-    np.testing.assert_allclose(step, expected, atol=TOLERANCE)
+    before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    probabilities = state_probabilities(model)
+    hidden = ops.convert_to_numpy(model(STATES))
+    shares = np.bincount([3, 5, 5, 9], minlength=16) / 4
+    difference = shares - probabilities
+    expected = [
+        (difference[:, None] * STATES).T @ hidden,
+        difference @ STATES,
+        difference @ hidden,
+    ]
+    model.fit(STATES[[3, 5, 5, 9]], batch_size=4, verbose=0)
+    for new, old, step in zip(model.trainable_variables, before, expected, strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(new) - old, step, atol=TOLERANCE
+        )
 
 
 def test_persistent_chains_go_on_from_where_they_were():
@@ -226,14 +226,67 @@ def test_samples_start_from_the_persistent_chains():
         np.testing.assert_array_equal(samples, value)
 
 
+def test_tempered_chains_cross_from_mode_to_mode():
+    # All units 1 and all 0 are equally likely, and nearly nothing else is.
+    shares = {}
+    for scales in ((1.0,), (1.0, 0.7, 0.4, 0.1)):
+        model = make_model(
+            num_chains=200,
+            gibbs_steps=50,
+            inverse_temperatures=scales,
+            learning_rate=0.0,
+        )
+        model.kernel.assign(np.full((6, 5), 3.0))
+        model.visible_bias.assign(np.full(6, -7.5))
+        model.hidden_bias.assign(np.full(5, -9.0))
+        model.chains.assign(np.ones((200 * len(scales), 6)))
+        model.fit(DATA, batch_size=64, verbose=0)
+        shares[len(scales)] = ops.convert_to_numpy(model.chains)[:200].mean()
+    assert shares[1] > 0.95
+    assert 0.35 < shares[4] < 0.65
+
+
+def test_exchange_loses_no_chain():
+    scales = (1.0, 0.7, 0.4, 0.1, 0.0)
+    model = make_model(num_chains=100, inverse_temperatures=scales)
+    chains = np.arange(3000, dtype="float32").reshape(500, 6)
+    energies = np.random.default_rng(0).normal(0, 3, 500).astype("float32")
+    tensors = map(ops.convert_to_tensor, (chains, energies))
+    moved = ops.convert_to_numpy(model._exchange(*tensors))
+    assert not np.array_equal(moved, chains)
+    np.testing.assert_array_equal(np.sort(moved[:, 0]), chains[:, 0])
+
+
+def test_regularizer_adds_its_gradient():
+    kernels = []
+    for regularizer in (None, keras.regularizers.L2(0.25)):
+        model = make_tiny_model(kernel_regularizer=regularizer, learning_rate=0.1)
+        before = ops.convert_to_numpy(model.kernel).copy()
+        model.fit(STATES, batch_size=16, shuffle=False, verbose=0)
+        kernels.append(ops.convert_to_numpy(model.kernel))
+    difference = kernels[0] - kernels[1]
+    np.testing.assert_allclose(difference, 0.1 * 0.5 * before, atol=1e-5)
+
+
+def test_sparsity_moves_units_to_the_target():
+    activities = []
+    for cost in (0.0, 1.0):
+        keras.utils.set_random_seed(0)
+        model = make_model(sparsity_target=0.2, sparsity_cost=cost, seed=0)
+        model.fit(np.tile(DATA, (50, 1)), batch_size=16, verbose=0)
+        activities.append(ops.convert_to_numpy(model(DATA)).mean(axis=0))
+    off = abs(np.array(activities) - 0.2).max(axis=1)
+    assert off[0] > 0.2 and off[1] < 0.05
+
+
 @pytest.mark.parametrize("num_chains", [0, 64])
 def test_learns_a_distribution(num_chains):
     keras.utils.set_random_seed(0)
-    data = np.tile(STATES[[0, 15]], (512, 1))
+    data = np.tile(STATES[[0, 15]], (20_000, 1))
     model = make_model(
         visible_shape=(4,), num_hidden=3, num_chains=num_chains, learning_rate=0.5
     )
-    model.fit(data, batch_size=64, epochs=40, shuffle=False, verbose=0)
+    model.fit(data, batch_size=64, shuffle=False, verbose=0)
     probabilities = state_probabilities(model)
     # Chains hardly cross from one mode to the other, so their shares are left open.
     assert probabilities[[0, 15]].sum() > 0.8
@@ -279,3 +332,24 @@ def test_bad_arguments(argument):
         make_model().sample(1, gibbs_steps=0)
     with pytest.raises(ValueError, match="temperature"):
         make_model().sample(1, temperature=0.0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"inverse_temperatures": (1.0, 0.5)}, "num_chains.*at least 1. Received: 0"),
+        ({"inverse_temperatures": (0.5, 0.1), "num_chains": 2}, "fall from 1"),
+        ({"inverse_temperatures": (1.0, 1.0), "num_chains": 2}, "fall from 1"),
+        ({"sparsity_target": 0.0}, "sparsity_target"),
+        ({"sparsity_cost": -1.0}, "sparsity_cost"),
+    ],
+    ids=str,
+)
+def test_bad_settings(argument, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(**argument)
+
+
+def test_mask_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"mask.*\(6,\).*Received: \(5,\)"):
+        make_model().complete(DATA, np.ones(5))

@@ -132,7 +132,7 @@ def test_losses_by_hand(iteration):
 
 
 def test_discriminators_move_in_one_of_three_iterations():
-    model = make_model()
+    model = make_model(compile_options=gan_checks.EAGERLY)
     model.fit(A, B, batch_size=6, verbose=0)
     assert int(model.discriminator_optimizer.iterations) == 2
     assert int(model.generator_optimizer.iterations) == 4
@@ -198,7 +198,7 @@ def test_bad_arguments(arguments, message):
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_small_last_batch_is_no_harm(count):
-    model = make_model()
+    model = make_model(compile_options=gan_checks.EAGERLY)
     history = model.fit(A[: 6 + count], B[: 6 + count], batch_size=6, verbose=0).history
     assert np.isfinite(list(history.values())).all()
     for variable in model.variables:

@@ -1,0 +1,321 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras import metrics
+from gen_keras.models import DBM, RBM
+from tests.model_checks import check_model
+
+DATA = (np.random.default_rng(0).uniform(0, 1, (64, 6)) < 0.3).astype("float32")
+TOLERANCE = 5 * 0.5 / 90
+
+
+def states_of(count):
+    return np.array(list(itertools.product([0, 1], repeat=count)), "float32")
+
+
+# All states of the layers of the tiny model: 16 x 8 x 4 of them together.
+V, H1, H2 = map(states_of, (4, 3, 2))
+
+
+def make_model(learning_rate=0.1, compile_options=None, **kwargs):
+    model = DBM(
+        **{"visible_shape": (6,), "hidden_dims": (5, 4), "num_chains": 20} | kwargs
+    )
+    model.compile(keras.optimizers.SGD(learning_rate), **compile_options or {})
+    return model
+
+
+def make_tiny_model(hidden_dims=(3, 2), scale=1.0, **kwargs):
+    model = make_model(visible_shape=(4,), hidden_dims=hidden_dims, seed=0, **kwargs)
+    generator = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, scale, variable.shape))
+    return model
+
+
+def to_numpy(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def weights_of(model):
+    kernels, biases = model.kernels, model.biases
+    return [to_numpy(k) for k in kernels], [to_numpy(b) for b in biases]
+
+
+def joint(model):
+    """Returns p(v, h1, h2) of all states, (16, 8, 4), and log Z."""
+    (w1, w2), (b0, b1, b2) = weights_of(model)
+    log_weights = (
+        (V @ w1 @ H1.T + (V @ b0)[:, None] + H1 @ b1)[:, :, None]
+        + (H1 @ w2 @ H2.T)[None]
+        + H2 @ b2
+    )
+    weights = np.exp(log_weights)
+    return weights / weights.sum(), np.log(weights.sum())
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def frequencies(samples):
+    index = (to_numpy(samples) @ [8, 4, 2, 1]).astype(int)
+    return np.bincount(index, minlength=16) / len(samples)
+
+
+def test_model(tmp_path):
+    def make(**kwargs):
+        return make_model(
+            **{"kernel_regularizer": keras.regularizers.L2(1e-3)} | kwargs
+        )
+
+    config = {"gibbs_steps": 2, "mean_field_steps": 4, "seed": 3}
+    check_model(make, config, DATA, (6,), tmp_path)
+
+
+def test_energy():
+    model = make_tiny_model()
+    table, log_z = joint(model)
+    for j, k in ((2, 1), (5, 3)):
+        hidden = np.tile(H1[j], (16, 1)), np.tile(H2[k], (16, 1))
+        expected = -np.log(table[:, j, k]) - log_z
+        actual = to_numpy(model.energy(V, *hidden))
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_log_partition_is_that_of_the_rbm_of_even_and_odd_layers():
+    model = make_tiny_model()
+    exact = joint(model)[1]
+    assert model.log_partition() == pytest.approx(exact, rel=1e-5)
+    kernel, even, odd = model.as_rbm()
+    assert kernel.shape == (6, 3) and even.shape == (6,) and odd.shape == (3,)
+    # Four layers, whose enumeration goes over all of their states at once.
+    model = make_tiny_model(hidden_dims=(3, 2, 2))
+    kernels, biases = weights_of(model)
+    total = 0.0
+    for states in itertools.product(V, H1, H2, H2):
+        energy = sum(s @ b for s, b in zip(states, biases, strict=True))
+        energy += sum(
+            a @ w @ b for a, w, b in zip(states[:-1], kernels, states[1:], strict=True)
+        )
+        total += np.exp(energy)
+    assert model.log_partition("exact") == pytest.approx(np.log(total), rel=1e-5)
+
+
+@pytest.mark.parametrize(("hidden_dims", "scale"), [((12, 8), 0.7), ((9, 20, 8), 0.5)])
+def test_annealing_agrees_with_enumeration(hidden_dims, scale):
+    model = make_model(visible_shape=(25,), hidden_dims=hidden_dims, seed=0)
+    generator = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, scale, variable.shape))
+    exact = model.log_partition("exact")
+    for base_bias in (None, generator.normal(0, 1, 25)):
+        options = {"schedule": metrics.linear_schedule(1000), "num_chains": 200}
+        kernel, even, odd = model.as_rbm()
+        padded = None
+        if base_bias is not None:
+            padded = np.concatenate([base_bias, np.zeros(len(even) - 25)])
+        estimate = metrics.annealed_importance_sampling(
+            kernel, even, odd, padded, **options
+        )
+        assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
+        assert estimate.standard_error < 0.2
+        assert estimate.log_partition == model.log_partition(
+            "ais", base_bias=base_bias, **options
+        )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_gibbs_chains_reach_the_model_distribution(temperature):
+    model = make_tiny_model()
+    samples = model.sample(8192, 0, gibbs_steps=30, temperature=temperature)
+    table = joint(model)[0] ** (1 / temperature)
+    expected = table.sum(axis=(1, 2)) / table.sum()
+    assert abs(frequencies(samples) - expected).max() < TOLERANCE
+
+
+def test_completion_follows_the_conditional_distribution():
+    model = make_tiny_model()
+    image, mask = V[9], np.array([1, 1, 0, 0])
+    samples = model.complete(np.tile(image, (8192, 1)), mask, seed=0, gibbs_steps=30)
+    fits = (V[:, :2] == image[:2]).all(axis=1)
+    expected = np.where(fits, joint(model)[0].sum(axis=(1, 2)), 0)
+    difference = frequencies(samples) - expected / expected.sum()
+    assert abs(difference).max() < TOLERANCE
+
+
+def test_mean_field_is_a_fixed_point_that_raises_the_bound():
+    bounds = []
+    for steps in (1, 3, 100):
+        model = make_tiny_model(mean_field_steps=steps)
+        bounds.append(to_numpy(model.log_prob_bound(V)))
+    assert (np.diff(bounds, axis=0) > -1e-4).all()
+    assert bounds[2].mean() > bounds[0].mean()
+    (w1, w2), (_, b1, b2) = weights_of(model)
+    first, second = map(to_numpy, model.mean_field(V))
+    np.testing.assert_allclose(first, sigmoid(V @ w1 + second @ w2.T + b1), atol=1e-4)
+    np.testing.assert_allclose(second, sigmoid(first @ w2 + b2), atol=1e-4)
+    np.testing.assert_array_equal(to_numpy(model.encode(V)), second)
+
+
+def test_mean_field_starts_as_the_rbms_of_pre_training_go_up():
+    model = make_tiny_model(hidden_dims=(3, 2, 3))
+    rbms = model.make_rbms()
+    states = V
+    for rbm, kernel, bias in zip(
+        rbms, *weights_of(model)[:1], model.biases[1:], strict=True
+    ):
+        rbm.kernel.assign(kernel)
+        rbm.hidden_bias.assign(bias)
+        states = rbm.prop_up(states)
+    model.mean_field_steps = 0
+    np.testing.assert_allclose(to_numpy(model.encode(V)), to_numpy(states), rtol=1e-4)
+
+
+def test_bound_is_the_expectation_under_q_and_below_log_p():
+    model = make_tiny_model()
+    table, _ = joint(model)
+    first, second = map(to_numpy, model.mean_field(V))
+
+    def bernoulli(states, means):
+        means = means[:, None]
+        return np.prod(np.where(states == 1, means, 1 - means), axis=-1)
+
+    q = bernoulli(H1, first)[:, :, None] * bernoulli(H2, second)[:, None]
+    expected = (q * (np.log(table) - np.log(q))).sum(axis=(1, 2))
+    bound = to_numpy(model.log_prob_bound(V))
+    np.testing.assert_allclose(bound, expected, rtol=1e-4, atol=1e-4)
+    assert (bound < np.log(table.sum(axis=(1, 2)))).all()
+
+
+def test_step_is_the_difference_of_statistics():
+    model = make_tiny_model(num_chains=8192, gibbs_steps=30, learning_rate=1.0)
+    before = [v.copy() for group in weights_of(model) for v in group]
+    data = V[[3, 5, 5, 9]]
+    first, second = map(to_numpy, model.mean_field(data))
+    table, _ = joint(model)
+    p1, p2 = table.sum(axis=2), table.sum(axis=0)
+    expected = [
+        data.T @ first / 4 - V.T @ p1 @ H1,
+        first.T @ second / 4 - H1.T @ p2 @ H2,
+        data.mean(axis=0) - p1.sum(axis=1) @ V,
+        first.mean(axis=0) - p1.sum(axis=0) @ H1,
+        second.mean(axis=0) - p2.sum(axis=0) @ H2,
+    ]
+    model.fit(data, batch_size=4, verbose=0)
+    after = [v for group in weights_of(model) for v in group]
+    for new, old, step in zip(after, before, expected, strict=True):
+        np.testing.assert_allclose(new - old, step, atol=TOLERANCE)
+
+
+def test_an_rbm_with_copies_hears_of_them():
+    rbm = RBM((4,), 3, copies=(2, 3), seed=0)
+    rbm.set_weights(
+        [
+            np.random.default_rng(1).normal(0, 1, (4, 3)),
+            np.arange(4) / 4,
+            np.arange(3) / 3,
+            *rbm.get_weights()[3:],
+        ]
+    )
+    kernel, b, c = rbm._weight_arrays()
+    np.testing.assert_allclose(
+        to_numpy(rbm.prop_up(V)), sigmoid(2 * V @ kernel + c), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        to_numpy(rbm.prop_down(H1)), sigmoid(3 * H1 @ kernel.T + b), rtol=1e-4
+    )
+    # Two copies of v and three of h, all of them connected.
+    energy = -6 * V[5] @ kernel @ H1[3] - 2 * V[5] @ b - 3 * H1[3] @ c
+    actual = to_numpy(rbm.energy(V[[5]], H1[[3]]))
+    np.testing.assert_allclose(actual, energy, rtol=1e-5)
+    free = -2 * V[5] @ b - 3 * np.log1p(np.exp(2 * V[5] @ kernel + c)).sum()
+    np.testing.assert_allclose(to_numpy(rbm.free_energy(V[[5]])), free, rtol=1e-5)
+    with pytest.raises(ValueError, match="without copies"):
+        rbm.log_partition()
+
+
+def test_pre_trained_rbms_agree_in_the_dbm():
+    model = make_model(visible_shape=(4,), hidden_dims=(3, 2, 3), seed=0)
+    rbms = model.make_rbms(num_chains=5)
+    assert [rbm.copies for rbm in rbms] == [(2, 1), (2, 2), (1, 2)]
+    generator = np.random.default_rng(1)
+    for rbm in rbms:
+        for variable in rbm.trainable_variables:
+            variable.assign(generator.normal(0, 1, variable.shape))
+    model.compose(rbms)
+    # The input of a layer inside is the mean of what the two RBMs give it.
+    visible, above = V[[5, 9]], H2[[1, 2]]
+    from_below = to_numpy(rbms[0]._hidden_inputs(ops.convert_to_tensor(visible)))
+    from_above = to_numpy(rbms[1]._visible_inputs(ops.convert_to_tensor(above)))
+    states = [ops.convert_to_tensor(s) for s in (visible, H1[:2], above, H1[:2])]
+    np.testing.assert_allclose(
+        to_numpy(model._inputs(1, states)), (from_below + from_above) / 2, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        to_numpy(model.biases[0]), to_numpy(rbms[0].visible_bias)
+    )
+    np.testing.assert_allclose(
+        to_numpy(model.biases[-1]), to_numpy(rbms[2].hidden_bias)
+    )
+    with pytest.raises(ValueError, match="make_rbms"):
+        model.compose(rbms[:2])
+
+
+def test_learns_a_distribution():
+    keras.utils.set_random_seed(0)
+    data = np.tile(V[[0, 15]], (5000, 1))
+    model = make_model(
+        visible_shape=(4,), hidden_dims=(4, 3), num_chains=64, learning_rate=0.2, seed=0
+    )
+    rbms, inputs = model.make_rbms(), data
+    for rbm in rbms:
+        rbm.compile(keras.optimizers.SGD(0.2))
+        rbm.fit(inputs[:5000], batch_size=64, verbose=0)
+        inputs = to_numpy(rbm.prop_up(inputs))
+    model.compose(rbms)
+    model.fit(data, batch_size=64, verbose=0)
+    # Chains hardly cross from one mode to the other, so their shares are left open.
+    assert np.exp(to_numpy(model.log_prob_bound(V[[0, 15]]))).sum() > 0.7
+
+
+@pytest.mark.parametrize("hidden_dims", [(3, 2), (3, 2, 4)])
+def test_classifier_begins_as_mean_field(hidden_dims):
+    model = make_tiny_model(hidden_dims=hidden_dims, scale=0.5, mean_field_steps=100)
+    means = list(map(to_numpy, model.mean_field(V)))
+    classifier = model.to_classifier(7)
+    assert classifier([V, *means[1:]]).shape == (16, 7)
+    features = keras.Model(classifier.inputs, classifier.get_layer("logits").input)
+    actual = to_numpy(features([V, *means[1:]]))
+    np.testing.assert_allclose(actual, means[-1], atol=1e-4)
+
+
+def test_images_keep_their_shape():
+    model = make_model(visible_shape=(2, 3, 1))
+    images = DATA.reshape(64, 2, 3, 1)
+    for result in (
+        model.sample(64, gibbs_steps=1),
+        model.gibbs(images),
+        model.reconstruct(images),
+        model.complete(images, np.ones((2, 3, 1)), gibbs_steps=2),
+    ):
+        assert tuple(result.shape) == (64, 2, 3, 1)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="two or more layers"):
+        make_model(hidden_dims=(5,))
+    with pytest.raises(ValueError, match="num_chains.*at least 1"):
+        make_model(num_chains=0)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        make_model().fit(3 * DATA, verbose=0)
+    with pytest.raises(ValueError, match="mask"):
+        make_model().complete(DATA, np.ones(5))
+    with pytest.raises(ValueError, match="gibbs_steps"):
+        make_model().sample(1, gibbs_steps=0)
+    with pytest.raises(ValueError, match="method"):
+        make_model().log_partition("guess")

@@ -1,0 +1,299 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras.models import DBN, RBM
+from gen_keras.models.boltzmann_machines import units
+from tests.model_checks import check_model
+
+RNG = np.random.default_rng(0)
+DATA = (RNG.uniform(0, 1, (64, 6)) < 0.3).astype("float32")
+TOLERANCE = 5 * 0.5 / 90
+
+
+def states_of(count):
+    return np.array(list(itertools.product([0, 1], repeat=count)), "float32")
+
+
+# All states of the layers of the tiny model.
+V, H1, H2, H3 = map(states_of, (4, 3, 2, 3))
+
+
+def make_model(learning_rate=0.1, compile_options=None, **kwargs):
+    model = DBN(**{"visible_shape": (6,), "hidden_dims": (5, 4)} | kwargs)
+    model.compile(keras.optimizers.SGD(learning_rate), **compile_options or {})
+    return model
+
+
+def make_tiny_model(untied=True, **kwargs):
+    keras.utils.set_random_seed(0)
+    model = make_model(
+        visible_shape=(4,), hidden_dims=(3, 2, 3), untied=untied, seed=0, **kwargs
+    )
+    generator = np.random.default_rng(1)
+    for variable in model.weights:
+        if "kernel" in variable.name or "bias" in variable.name:
+            variable.assign(generator.normal(0, 1, variable.shape))
+    return model
+
+
+def to_numpy(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def bernoulli(states, means):
+    """Returns p(states | means), (given, states), for means (given, units)."""
+    means = means[:, None]
+    return np.prod(np.where(states == 1, means, 1 - means), axis=-1)
+
+
+def down(model, level, above):
+    """Returns p(below | above) of all states, (above, below)."""
+    kernel, b, _ = model.rbms[level]._weight_arrays()
+    return bernoulli((V, H1, H2)[level], sigmoid(above @ kernel.T + b))
+
+
+def up(model, level, below):
+    """Returns q(above | below) of all states, (below, above)."""
+    kernel, _, c = model.rbms[level]._weight_arrays()
+    if model.untied:
+        kernel, c = model.recognition[level].get_weights()
+    return bernoulli((H1, H2)[level], sigmoid(below @ kernel + c))
+
+
+def top_probabilities(model):
+    """Returns p(h2), by an enumeration of the top RBM."""
+    kernel, b, c = model.top._weight_arrays()
+    weights = np.exp(H2 @ kernel @ H3.T + (H2 @ b)[:, None] + H3 @ c).sum(axis=1)
+    return weights / weights.sum()
+
+
+def probabilities(model):
+    """Returns p(v) of all images, (16,)."""
+    return top_probabilities(model) @ down(model, 1, H2) @ down(model, 0, H1)
+
+
+def frequencies(samples):
+    index = (to_numpy(samples) @ [8, 4, 2, 1]).astype(int)
+    return np.bincount(index, minlength=16) / len(samples)
+
+
+def test_model(tmp_path):
+    def make(**kwargs):
+        return make_model(**{"untied": True} | kwargs)
+
+    check_model(make, {"gibbs_steps": 2, "seed": 3}, DATA, (6,), tmp_path)
+
+
+def test_samples_are_drawn_down_from_the_top():
+    model = make_tiny_model()
+    samples = model.sample(8192, seed=0, gibbs_steps=30)
+    assert abs(frequencies(samples) - probabilities(model)).max() < TOLERANCE
+    means = to_numpy(model.sample(8192, seed=0, gibbs_steps=30, probabilities=True))
+    assert 0 < means.min() and means.max() < 1
+    expected = probabilities(model) @ V
+    np.testing.assert_allclose(means.mean(axis=0), expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("untied", [False, True])
+def test_draws_upwards_follow_the_way_up(untied):
+    model = make_tiny_model(untied)
+    visible = np.tile(V[6], (8192, 1))
+    drawn = model.draw_up(visible, 2, seed=0)
+    expected = (up(model, 0, V[[6]]) @ up(model, 1, H1)) @ H2
+    np.testing.assert_allclose(drawn.mean(axis=0), expected[0], atol=TOLERANCE)
+    np.testing.assert_array_equal(model.draw_up(V, 0), V)
+    means = to_numpy(model.prop_up(V, 1))
+    np.testing.assert_allclose(means, up(model, 0, V) @ H1, rtol=1e-4)
+    assert model.prop_up(V).shape == (16, 3)
+
+
+def test_bound_is_the_expectation_under_q_and_below_log_p():
+    model = make_tiny_model()
+    q1, q2 = up(model, 0, V), up(model, 1, H1)  # (16, 8), (8, 4)
+    log_joint = (
+        np.log(down(model, 0, H1)).T[:, :, None]  # v, h1
+        + np.log(down(model, 1, H2)).T[None]  # h1, h2
+        + np.log(top_probabilities(model))
+    )
+    q = q1[:, :, None] * q2[None]
+    expected = (q * (log_joint - np.log(q))).sum(axis=(1, 2))
+    bound = to_numpy(model.log_prob_bound(V, num_samples=20_000, seed=0))
+    np.testing.assert_allclose(bound, expected, atol=0.05)
+    assert (expected < np.log(probabilities(model))).all()
+    # With log Z by annealing: a DBN's is that of its top RBM.
+    estimate = model.log_partition("ais", num_chains=200)
+    assert estimate == pytest.approx(model.log_partition("exact"), abs=0.05)
+
+
+def test_bound_is_tight_where_q_is_the_posterior():
+    # A second RBM that mirrors the first makes a DBN that is the first RBM.
+    model = DBN((4,), (3, 4), seed=0)
+    generator = np.random.default_rng(1)
+    first, second = model.rbms
+    weights = [generator.normal(0, 1, v.shape) for v in first.weights[:3]]
+    first.set_weights([*weights, *first.get_weights()[3:]])
+    kernel, b, c = weights
+    second.set_weights([kernel.T, c, b, *second.get_weights()[3:]])
+    bound = to_numpy(model.log_prob_bound(V, num_samples=1, seed=0))
+    np.testing.assert_allclose(bound, to_numpy(first.log_prob(V)), atol=1e-4)
+
+
+def test_up_down_step_has_the_delta_rules_of_the_paper():
+    model = make_tiny_model()
+    awake = [V[[5]], H1[[3]], H2[[2]]]
+    dream = [V[[9]], H1[[6]], H2[[1]]]
+
+    class Probe(DBN):
+        def train_step(self, data):
+            pairs = [[ops.convert_to_tensor(s) for s in p] for p in (awake, dream)]
+            logs = self.minimize(
+                lambda: self.compute_loss(*pairs),
+                self.optimizer,
+                self.trainable_variables,
+            )
+            return self.update_metrics(logs)
+
+    probe = Probe(
+        **{k: getattr(model, k) for k in ("visible_shape", "hidden_dims")}, untied=True
+    )
+    probe.set_weights(model.get_weights())
+    probe.compile(keras.optimizers.SGD(1.0))
+    probe.fit(DATA[:1, :4], verbose=0)
+
+    for level in range(2):
+        kernel, b, _ = model.rbms[level]._weight_arrays()
+        error = awake[level] - sigmoid(awake[level + 1] @ kernel.T + b)
+        new_kernel, new_b, _ = probe.rbms[level]._weight_arrays()
+        np.testing.assert_allclose(
+            new_kernel - kernel, error.T @ awake[level + 1], atol=1e-5
+        )
+        np.testing.assert_allclose(new_b - b, error[0], atol=1e-5)
+        kernel, c = model.recognition[level].get_weights()
+        error = dream[level + 1] - sigmoid(dream[level] @ kernel + c)
+        new_kernel, new_c = probe.recognition[level].get_weights()
+        np.testing.assert_allclose(
+            new_kernel - kernel, dream[level].T @ error, atol=1e-5
+        )
+        np.testing.assert_allclose(new_c - c, error[0], atol=1e-5)
+    kernel, b, c = model.top._weight_arrays()
+    new_kernel, new_b, _ = probe.top._weight_arrays()
+    parts = [(s[-1], sigmoid(s[-1] @ kernel + c)) for s in (awake, dream)]
+    step = parts[0][0].T @ parts[0][1] - parts[1][0].T @ parts[1][1]
+    np.testing.assert_allclose(new_kernel - kernel, step, atol=1e-5)
+    np.testing.assert_allclose(new_b - b, (awake[-1] - dream[-1])[0], atol=1e-5)
+
+
+def test_untied_copy_starts_as_the_original():
+    model = make_tiny_model(untied=False)
+    copy = model.untie()
+    assert copy.untied and not model.untied
+    np.testing.assert_allclose(
+        to_numpy(model.prop_up(V)), to_numpy(copy.prop_up(V)), rtol=1e-5
+    )
+    np.testing.assert_array_equal(
+        to_numpy(model.log_prob_bound(V, seed=0)),
+        to_numpy(copy.log_prob_bound(V, seed=0)),
+    )
+    with pytest.raises(ValueError, match="model.untie"):
+        model.fit(V)
+
+
+def test_greedy_layers_and_fine_tuning_raise_the_likelihood():
+    data = np.tile(V[[0, 3, 12, 15]], (10_000, 1))
+    keras.utils.set_random_seed(0)
+    model = DBN((4,), (6, 6), seed=0)
+    likelihoods = [np.log(1 / 16)]
+    for level, rbm in enumerate(model.rbms):
+        rbm.compile(keras.optimizers.SGD(0.2))
+        inputs = model.draw_up(data, level, seed=0)
+        rbm.fit(inputs, batch_size=64, verbose=0)
+    bound = to_numpy(model.log_prob_bound(data[:4], num_samples=200, seed=0)).mean()
+    assert bound > likelihoods[0] + 0.3
+    tuned = model.untie()
+    tuned.compile(keras.optimizers.SGD(0.05))
+    tuned.fit(data[:20_000], batch_size=64, verbose=0)
+    after = to_numpy(tuned.log_prob_bound(data[:4], num_samples=200, seed=0)).mean()
+    assert after > bound
+
+
+def test_completion_keeps_what_is_known():
+    model = make_tiny_model()
+    mask = np.array([1, 0, 0, 1], "float32")
+    completed = to_numpy(model.complete(V, mask, seed=0, gibbs_steps=5))
+    np.testing.assert_array_equal(completed[:, [0, 3]], V[:, [0, 3]])
+    assert set(np.unique(completed)) == {0, 1}
+    means = to_numpy(model.complete(V, mask, seed=0, gibbs_steps=5, probabilities=True))
+    assert 0 < means[:, 1:3].min() and means[:, 1:3].max() < 1
+    one = DBN((4,), (3,), seed=0)
+    one.top.set_weights(model.rbms[0].get_weights())
+    # Of one layer, it is the completion of an RBM: exact.
+    samples = one.complete(np.tile(V[9], (8192, 1)), mask, seed=0, gibbs_steps=30)
+    log_prob = to_numpy(one.top.log_prob(V))
+    fits = (V[:, [0, 3]] == V[9, [0, 3]]).all(axis=1)
+    expected = np.where(fits, np.exp(log_prob), 0)
+    difference = frequencies(samples) - expected / expected.sum()
+    assert abs(difference).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("untied", [False, True])
+def test_networks_for_back_propagation_start_as_the_layers(untied):
+    model = make_tiny_model(untied)
+    classifier = model.to_classifier(7)
+    assert classifier(V).shape == (16, 7)
+    features = keras.Model(classifier.input, classifier.get_layer("logits").input)
+    dropping = model.to_classifier(7, dropout=0.5)
+    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
+    assert rates == [0.5] * 3
+    np.testing.assert_allclose(
+        to_numpy(features(V)), to_numpy(model.prop_up(V)), rtol=1e-4
+    )
+    autoencoder = model.to_autoencoder()
+    np.testing.assert_allclose(
+        to_numpy(ops.sigmoid(autoencoder(V))),
+        to_numpy(model.reconstruct(V)),
+        rtol=1e-4,
+    )
+    code = autoencoder.get_layer("encoder")(V)
+    np.testing.assert_allclose(to_numpy(code), to_numpy(model.prop_up(V)), rtol=1e-4)
+
+
+def test_noise_is_on_the_code_while_training_alone():
+    model = make_tiny_model()
+    encoder = model.to_autoencoder(code_noise=4.0).get_layer("encoder")
+    quiet = to_numpy(encoder(V, training=False))
+    np.testing.assert_allclose(quiet, to_numpy(model.prop_up(V)), rtol=1e-4)
+    assert abs(to_numpy(encoder(V, training=True)) - quiet).max() > 0.2
+
+
+def test_other_units_at_the_bottom_and_at_the_top():
+    bottom = RBM((6,), 5, visible_units=units.ReplicatedSoftmax(num_words=9), seed=0)
+    top = RBM((5,), 2, hidden_units="gaussian", seed=0)
+    model = make_model(rbms=[bottom, top], hidden_dims=(5, 2), untied=True)
+    counts = RNG.multinomial(4, np.full(6, 1 / 6), 16).astype("float32")
+    model.fit(counts, verbose=0)
+    samples = to_numpy(model.sample(3, gibbs_steps=2, seed=0))
+    np.testing.assert_array_equal(samples.sum(axis=1), 9)
+    code = model.to_autoencoder().get_layer("encoder")
+    assert code.layers[-1].activation is keras.activations.linear
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="rbms.*visible shapes and hidden units"):
+        DBN((4,), (3, 2), rbms=[RBM((4,), 3), RBM((4,), 2)])
+    real = RBM((4,), 3, hidden_units="gaussian")
+    with pytest.raises(ValueError, match="below the top"):
+        DBN((4,), (3, 2), rbms=[real, RBM((3,), 2)])
+    with pytest.raises(ValueError, match="level.*from 0 to 2. Received: 3"):
+        make_model().prop_up(DATA, 3)
+    with pytest.raises(ValueError, match="gibbs_steps"):
+        make_model(gibbs_steps=0)
+    with pytest.raises(ValueError, match="mask"):
+        make_model().complete(DATA, np.ones(5))

@@ -1,0 +1,110 @@
+"""The scripts that train Boltzmann machines, layer by layer where there are layers."""
+
+import importlib
+import signal
+
+import keras
+import numpy as np
+import pytest
+import sample
+from keras import ops
+
+from gen_keras import callbacks
+from tests.model_checks import assert_same_variables
+
+SMALL = {
+    "boltzmann_machine": {"num_hidden": 3, "num_chains": 4, "reduction": 4},
+    "class_rbm": {"num_hidden": 8, "measure_every": 1},
+    "dbn": {"hidden_dims": (6, 5), "num_chains": 4, "up_down_epochs": 1},
+    "dbm": {"hidden_dims": (6, 5), "num_chains": 4, "layer_epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A file of 40 images of 8 x 8 pixels in three classes."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 8, 8), "uint8")
+    labels = np.arange(40) % 3
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    arrays = {"x_train": images, "y_train": labels}
+    np.savez(path, **arrays, x_test=images[:8], y_test=labels[:8])
+    return path
+
+
+def run(name, digits, log_dir, **flags):
+    module = importlib.import_module(f"train_{name}")
+    shared = {"epochs": 2, "batch_size": 8, "dataset": str(digits)}
+    return module.main(
+        module.Config(**shared | SMALL[name] | {"log_dir": str(log_dir)} | flags)
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(digits, tmp_path_factory):
+    """A function of a script's name that runs it once: model and folder."""
+    runs = {}
+
+    def finish(name):
+        if name not in runs:
+            folder = tmp_path_factory.mktemp(name) / "run"
+            runs[name] = run(name, digits, folder), folder
+        return runs[name]
+
+    return finish
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_model_is_trained_saved_and_drawn_from(name, finished, tmp_path):
+    model, folder = finished(name)
+    path = folder / "model.keras"
+    restored = keras.models.load_model(path, compile=False)
+    assert_same_variables(model.variables, restored.variables)
+    for variable in model.trainable_variables:
+        assert np.isfinite(ops.convert_to_numpy(variable)).all()
+    arguments = [str(path), "--num-samples", "3", "--steps", "1"]
+    arguments += ["--out", str(tmp_path)]
+    written = sample.main(sample.parse_arguments(arguments))
+    assert written[0].name == "samples.png" and written[0].is_file()
+    if name == "class_rbm":
+        assert (folder / "best.keras").is_file()
+        assert model.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "folder"), [("dbn", 11, "layer_2"), ("dbm", 18, "")]
+)
+def test_a_stack_goes_on_in_the_layer_where_it_stopped(
+    name, step, folder, digits, finished, tmp_path, monkeypatch
+):
+    model, _ = finished(name)
+    original, steps = callbacks.Checkpoint.on_train_batch_end, []
+
+    def interrupt(checkpoint, batch, logs=None):
+        steps.append(checkpoint.directory.name)
+        if len(steps) == step:
+            signal.raise_signal(signal.SIGINT)
+        original(checkpoint, batch, logs)
+
+    monkeypatch.setattr(callbacks.Checkpoint, "on_train_batch_end", interrupt)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(SystemExit, match="--resume"):
+        run(name, digits, stopped)
+    assert steps[-1] == (folder or "stopped")
+    resumed = run(name, digits, stopped, resume=True)
+    assert_same_variables(model.variables, resumed.variables)
+    with pytest.raises(SystemExit, match="holds a run already"):
+        run(name, digits, stopped)
+
+
+def test_dry_run_trains_nothing(digits, tmp_path, capsys):
+    for name in SMALL:
+        run(name, digits, tmp_path / name, dry_run=True)
+        assert not (tmp_path / name).exists()
+    printed = capsys.readouterr().out
+    assert "ClassRBM: " in printed and "DBM: " in printed
+
+
+def test_a_reduction_that_does_not_fit_is_named(digits, tmp_path):
+    with pytest.raises(SystemExit, match="--reduction must divide.*Received: 3"):
+        run("boltzmann_machine", digits, tmp_path, reduction=3)

@@ -1,0 +1,64 @@
+"""Figures of likelihoods against enumerations of small models."""
+
+import measure_likelihoods
+import numpy as np
+import pytest
+from keras import ops
+
+from gen_keras import datasets
+from gen_keras.models import DBM, DBN, RBM
+
+CONFIG = measure_likelihoods.Config(temperatures=1000)
+
+
+def make_random(model, rng):
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(0, 0.3, variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    images = datasets.load("mnist", "validation").take(100).images
+    return datasets.binarize(images, rng)
+
+
+MAKERS = {
+    "rbm": lambda: RBM((28, 28, 1), 8, seed=0),
+    "dbn": lambda: DBN((28, 28, 1), (6, 5), seed=0),
+    "dbm": lambda: DBM((28, 28, 1), (7, 4), num_chains=2, seed=0),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_figures_are_the_exact_ones(name, images):
+    model = make_random(MAKERS[name](), np.random.default_rng(1))
+    figures = measure_likelihoods.measure(model, images, images, CONFIG)
+    exact = model.log_partition("exact")
+    error = figures["log_partition_standard_error"]
+    assert abs(figures["log_partition"] - exact) < 3 * error + 0.01
+    log_prob = measure_likelihoods.log_prob(model, images, exact)
+    nll = -ops.convert_to_numpy(log_prob).mean()
+    assert figures["nll"] == pytest.approx(nll, abs=3 * error + 0.01)
+    assert ("bracket" in figures) == (name == "rbm")
+    if name == "rbm":
+        assert figures["nll_backwards"] - figures["nll"] == pytest.approx(
+            figures["bracket"], abs=1e-3
+        )
+        assert -0.1 < figures["bracket"] < 1
+
+
+def test_a_model_is_trained_and_measured(tmp_path):
+    config = measure_likelihoods.Config(
+        variants="rbm_pcd_5",
+        steps=2,
+        temperatures=2,
+        num_images=100,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "likelihoods_mnist.json"),
+    )
+    result = measure_likelihoods.main(config)
+    figures = result["metrics"]["rbm_pcd_5"]
+    assert 100 < figures["nll"] < figures["nll_backwards"] < 600
+    assert "2 temperatures" in result["protocol"]

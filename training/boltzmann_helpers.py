@@ -1,0 +1,115 @@
+"""What the training scripts of Boltzmann machines share."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import script_helpers
+from keras import ops
+from script_helpers import flag
+
+from gen_keras import datasets
+
+
+@dataclasses.dataclass
+class Config(script_helpers.Config):
+    """Flags of the scripts that train by Gibbs sampling."""
+
+    batch_size: int = flag(100, "images a step")
+    learning_rate: float = flag(0.05, "of gradient ascent; falls linearly to 0")
+    momentum: float = flag(0.0, "of the weights, such as 0.5 or 0.9")
+    weight_decay: float = flag(0.0, "λ of λ/2 ΣW², such as 0.0002")
+    num_hidden: int = flag(500, "hidden units")
+    gibbs_steps: int = flag(5, "Gibbs steps of each update (k)")
+    num_chains: int = flag(100, "persistent chains (PCD-k); 0 means CD-k")
+
+
+def make_optimizer(config, num_images):
+    """Returns SGD whose rate falls to 0 over the epochs of the run."""
+    steps = config.epochs * (num_images // config.batch_size)
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        config.learning_rate, steps, end_learning_rate=0.0
+    )
+    return keras.optimizers.SGD(rate, momentum=config.momentum)
+
+
+def make_regularizer(config):
+    """Returns the `kernel_regularizer` of a weight decay, or None."""
+    if not config.weight_decay:
+        return None
+    return keras.regularizers.L2(config.weight_decay / 2)
+
+
+def stage_of(config, name, **changes):
+    """Returns the flags of a part of a run, in a folder of its own in --log-dir.
+
+    The flags of the whole run are kept beside it for --resume.
+    """
+    folder = pathlib.Path(config.log_dir)
+    path = folder / script_helpers.FLAGS_FILE
+    if not config.dry_run and not path.is_file():
+        script_helpers.make_folder(config.log_dir)
+        path.write_text(json.dumps(vars(config), indent=2) + "\n", "utf-8")
+    return dataclasses.replace(config, log_dir=str(folder / name), **changes)
+
+
+def train_layers(config, rbms, images, held_out, **changes):
+    """Trains RBMs from below, each on samples of the units of the one below it.
+
+    Layers that are done already stay as they are.
+
+    Args:
+        config: `Config`.
+        rbms: List of `RBM`.
+        images: `datasets.Dataset` of images in [0, 1], which are binarized anew in each
+            epoch.
+        held_out: Array of images, for validation.
+        **changes: Flags of the layers in place of those of `config`.
+    """
+    for level, rbm in enumerate(rbms):
+        stage = stage_of(config, f"layer_{level + 1}", **changes)
+        with script_helpers.setup(stage):
+            rbm.compile(make_optimizer(stage, len(images)))
+        draw = draw_units(rbms, level)
+        pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)} if level == 0 else {}
+        validation = draw(held_out, np.random.default_rng(config.seed))
+        script_helpers.fit(
+            rbm,
+            images,
+            stage,
+            sample_images=pictures,
+            transform=draw,
+            validation_data=(validation,),
+            validation_batch_size=config.batch_size,
+        )
+
+
+def draw_units(rbms, level):
+    """Returns a function (images, rng) that draws what the RBM of a level is shown.
+
+    It draws by NumPy, since batches are made beside the training, whose random streams
+    must not be touched.
+    """
+
+    def draw(images, rng):
+        states = datasets.binarize(images, rng)
+        for rbm in rbms[:level]:
+            states = datasets.binarize(ops.convert_to_numpy(rbm.prop_up(states)), rng)
+        return states
+
+    return draw
+
+
+def binarize_fixed(images, seed):
+    """Returns images binarized once, for validation."""
+    return datasets.binarize(images, np.random.default_rng(seed))
+
+
+def draw_weights(model, num_units=100):
+    """Returns the weights of the first hidden units as images in [0, 1]."""
+    shape = model.visible_shape
+    kernel = ops.convert_to_numpy(model.kernel)[: np.prod(shape)].T[:num_units]
+    bound = 3 * kernel.std() + 1e-12
+    return (kernel / bound / 2 + 0.5).reshape(-1, *shape)
