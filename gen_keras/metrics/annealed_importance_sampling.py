@@ -134,19 +134,14 @@ def annealed_importance_sampling(
     >>> estimate = annealed_importance_sampling(W, b, c, base_bias)
     >>> log_likelihood = -free_energy - estimate.log_partition
     """
-    kernel, visible_bias, hidden_bias = check_rbm(kernel, visible_bias, hidden_bias)
-    base_bias = np.zeros_like(visible_bias) if base_bias is None else base_bias
-    base_bias = np.asarray(base_bias, "float64")
-    schedule = reference_schedule() if schedule is None else np.asarray(schedule)
-    check_annealing(base_bias, visible_bias, schedule, num_chains)
-
-    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, dtype)
+    if num_chains < 2:
+        raise ValueError(f"`num_chains` must be at least 2. Received: {num_chains}")
+    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, schedule, dtype)
     rng = np.random.default_rng(seed)
     visible = path.draw_base(num_chains, rng)
     log_weights = np.full(num_chains, path.log_base_partition)
-    progress = keras.utils.Progbar(len(schedule) - 1, verbose=verbose)
-    # Python floats, since NumPy's would make float64 of float32 arrays.
-    for previous, beta in itertools.pairwise(schedule.tolist()):
+    progress = keras.utils.Progbar(len(path.schedule) - 1, verbose=verbose)
+    for previous, beta in itertools.pairwise(path.schedule):
         # The weight first, at the state that knows the previous temperature only.
         hidden_inputs = path.hidden_inputs(visible)
         log_weights += path.log_ratio(visible, hidden_inputs, previous, beta)
@@ -200,24 +195,19 @@ def reverse_annealing(
         Burda et al., Accurate and Conservative Estimates of MRF Log-Likelihood using
         Reverse Annealing, 2015, algorithm 2. https://arxiv.org/abs/1412.8566
     """
-    kernel, visible_bias, hidden_bias = check_rbm(kernel, visible_bias, hidden_bias)
-    base_bias = np.zeros_like(visible_bias) if base_bias is None else base_bias
-    base_bias = np.asarray(base_bias, "float64")
-    schedule = reference_schedule() if schedule is None else np.asarray(schedule)
-    check_annealing(base_bias, visible_bias, schedule, num_chains=2)
+    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, schedule, dtype)
     visible = np.asarray(visible, dtype)
-    if visible.ndim != 2 or visible.shape[1] != len(visible_bias):
+    if visible.ndim != 2 or visible.shape[1] != len(path.base_bias):
         raise ValueError(
-            f"`visible` must have the shape (num_examples, {len(visible_bias)}). "
+            f"`visible` must have the shape (num_examples, {len(path.base_bias)}). "
             f"Received: {visible.shape}"
         )
-    path = AnnealingPath(kernel, visible_bias, hidden_bias, base_bias, dtype)
     rng = np.random.default_rng(seed)
     hidden_inputs = path.hidden_inputs(visible)
     log_weights = path.log_probability(visible, hidden_inputs, 1.0)
     log_weights -= path.log_base_partition
-    progress = keras.utils.Progbar(len(schedule) - 1, verbose=verbose)
-    for beta, previous in itertools.pairwise(schedule[::-1].tolist()):
+    progress = keras.utils.Progbar(len(path.schedule) - 1, verbose=verbose)
+    for beta, previous in itertools.pairwise(path.schedule[::-1]):
         visible = path.draw(hidden_inputs, beta, rng)
         hidden_inputs = path.hidden_inputs(visible)
         log_weights -= path.log_ratio(visible, hidden_inputs, previous, beta)
@@ -228,18 +218,33 @@ def reverse_annealing(
 class AnnealingPath:
     """The distributions p_β from a base model to an RBM, and Gibbs steps of each.
 
-    Args:
-        kernel: Float64 array (num_visible, num_hidden).
-        visible_bias: Float64 array (num_visible,).
-        hidden_bias: Float64 array (num_hidden,).
-        base_bias: Float64 array (num_visible,).
-        dtype: String, of the Gibbs steps and the matrix products.
+    See `annealed_importance_sampling` for the arguments.
 
     Attributes:
         log_base_partition: Float, log Z_A.
+        schedule: List of floats, the inverse temperatures from 0 to 1.
+
+    Raises:
+        ValueError: If shapes disagree, or the schedule does not lead from 0 to 1.
     """
 
-    def __init__(self, kernel, visible_bias, hidden_bias, base_bias, dtype):
+    def __init__(self, kernel, visible_bias, hidden_bias, base_bias, schedule, dtype):
+        kernel, visible_bias, hidden_bias = check_rbm(kernel, visible_bias, hidden_bias)
+        base_bias = np.zeros_like(visible_bias) if base_bias is None else base_bias
+        base_bias = np.asarray(base_bias, "float64")
+        if base_bias.shape != visible_bias.shape:
+            raise ValueError(
+                f"`base_bias` must have the shape {visible_bias.shape} of "
+                f"`visible_bias`. Received: {base_bias.shape}"
+            )
+        schedule = reference_schedule() if schedule is None else np.asarray(schedule)
+        ends = schedule[0], schedule[-1]
+        if ends != (0, 1) or np.any(np.diff(schedule) < 0):
+            raise ValueError(
+                f"`schedule` must increase from 0 to 1. Received: {schedule}"
+            )
+        # Python floats, since NumPy's would make float64 of float32 arrays.
+        self.schedule = schedule.tolist()
         self.log_base_partition = sum_softplus(base_bias)
         self.log_base_partition += len(hidden_bias) * np.log(2.0)
         self.kernel, self.hidden_bias = kernel.astype(dtype), hidden_bias.astype(dtype)
@@ -412,17 +417,3 @@ def check_rbm(kernel, visible_bias, hidden_bias):
                 "weight decay. Received: NaN or infinity"
             )
     return kernel, visible_bias, hidden_bias
-
-
-def check_annealing(base_bias, visible_bias, schedule, num_chains):
-    """Raises a `ValueError` on settings that give no estimate."""
-    if base_bias.shape != visible_bias.shape:
-        raise ValueError(
-            f"`base_bias` must have the shape {visible_bias.shape} of `visible_bias`. "
-            f"Received: {base_bias.shape}"
-        )
-    ends = schedule[0], schedule[-1]
-    if ends != (0, 1) or np.any(np.diff(schedule) < 0):
-        raise ValueError(f"`schedule` must increase from 0 to 1. Received: {schedule}")
-    if num_chains < 2:
-        raise ValueError(f"`num_chains` must be at least 2. Received: {num_chains}")

@@ -24,19 +24,14 @@ import numpy as np
 from keras import ops
 
 from gen_keras import backend, metrics
-from gen_keras.models.base import (
-    GenerativeModel,
-    check_at_least,
-    check_examples,
-    check_range,
-)
-from gen_keras.models.boltzmann_machines.rbm import flatten, flatten_mask
+from gen_keras.models.base import GenerativeModel, check_at_least, check_range
+from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
 
 POSITIVE_PHASES = ("gibbs", "mean_field")
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class BoltzmannMachine(GenerativeModel):
+class BoltzmannMachine(TwoPhases, GenerativeModel):
     """Boltzmann machine of binary units.
 
     Args:
@@ -169,7 +164,7 @@ class BoltzmannMachine(GenerativeModel):
             temperature: Positive float; the energy is divided by it.
         """
         with self.seeded(seed):
-            start = self._add_hidden(flatten(visible, self.visible_shape))
+            start = self._add_hidden(self._flatten(visible))
             return self._run(start, None, gibbs_steps, temperature)
 
     def complete(self, images, mask, seed=None, gibbs_steps=200):
@@ -181,8 +176,8 @@ class BoltzmannMachine(GenerativeModel):
             seed: Integer or `None`, see `GenerativeModel.sample`.
             gibbs_steps: Integer, the sweeps over all units.
         """
-        visible = flatten(images, self.visible_shape)
-        mask = flatten_mask(mask, len(images), self.visible_shape)
+        visible = self._flatten(images)
+        mask = self._make_mask(mask, images)
         with self.seeded(seed):
             coins = self._flip_coins(visible.shape)
             start = self._add_hidden(mask * visible + (1 - mask) * coins)
@@ -209,14 +204,10 @@ class BoltzmannMachine(GenerativeModel):
         return [ops.convert_to_numpy(x) for x in (states, self._energy(states))]
 
     def _run(self, start, mask, gibbs_steps, temperature):
-        if gibbs_steps < 1 or not temperature > 0:
-            raise ValueError(
-                "`gibbs_steps` must be at least 1 and `temperature` above 0. Received: "
-                f"{gibbs_steps} and {temperature}"
-            )
+        check_chain(gibbs_steps, temperature)
         scales = ops.full((gibbs_steps,), 1 / temperature)
         states = self._anneal(start, scales, mask)
-        return ops.reshape(states[:, : self.num_visible], (-1, *self.visible_shape))
+        return self._unflatten(states[:, : self.num_visible])
 
     @backend.compiled
     def _anneal(self, states, scales, mask):
@@ -255,12 +246,6 @@ class BoltzmannMachine(GenerativeModel):
         coins = self._flip_coins((ops.shape(visible)[0], self.num_hidden))
         return ops.concatenate([visible, coins], axis=-1)
 
-    def _sample_bernoulli(self, means):
-        return backend.bernoulli(means, seed=self.seed_generator)
-
-    def _flip_coins(self, shape):
-        return self._sample_bernoulli(ops.full(shape, 0.5))
-
     # Mean field -----------------------------------------------------------------------
 
     def mean_field(self, visible):
@@ -269,7 +254,7 @@ class BoltzmannMachine(GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
         """
-        states = self._compute_means(flatten(visible, self.visible_shape))
+        states = self._compute_means(self._flatten(visible))
         return states[:, self.num_visible :]
 
     @backend.compiled
@@ -293,39 +278,14 @@ class BoltzmannMachine(GenerativeModel):
 
     # Training -------------------------------------------------------------------------
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
+    def draw_phases(self, data, training):
+        """Returns data with what is hidden, and the states of the chains."""
+        positive = self._draw_positive(self.unpack(data))
+        if training:
+            return positive, self._advance_chains()
+        return positive, ops.convert_to_tensor(self.chains)
 
-        Raises:
-            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values outside of [0, 1].
-        """
-        if isinstance(x, np.ndarray):
-            check_examples(x, self.visible_shape, self.value_range)
-        return super().fit(x, *args, **kwargs)
-
-    def train_step(self, data):
-        """Moves the statistics of the model towards those of the data."""
-        with backend.no_gradients():
-            positive = self._draw_positive(data)
-            negative = self._advance_chains()
-        logs = self.minimize(
-            lambda: self.compute_loss(positive, negative),
-            self.optimizer,
-            self.trainable_variables,
-        )
-        return self.update_metrics(logs)
-
-    def test_step(self, data):
-        """Returns the metrics for held-out data, against the chains as they are."""
-        positive = self._draw_positive(data)
-        chains = ops.convert_to_tensor(self.chains)
-        _, logs = self.compute_loss(positive, chains)
-        return self.update_metrics(logs, num_examples=ops.shape(positive)[0])
-
-    def _draw_positive(self, data):
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        visible = flatten(visible, self.visible_shape)
+    def _draw_positive(self, visible):
         if self.num_hidden == 0:
             return visible
         if self.positive_phase == "mean_field":
@@ -375,7 +335,7 @@ class BoltzmannMachine(GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
         """
-        visible = flatten(visible, self.visible_shape)
+        visible = self._flatten(visible)
         return np.array([-self._sum_over_hidden(v) for v in visible], "float32")
 
     def log_partition(self):

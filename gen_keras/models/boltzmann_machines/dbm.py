@@ -28,17 +28,13 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend, metrics
-from gen_keras.models.base import (
-    GenerativeModel,
-    check_at_least,
-    check_examples,
-    check_range,
-)
-from gen_keras.models.boltzmann_machines.rbm import RBM, flatten, flatten_mask
+from gen_keras.models.base import GenerativeModel, check_at_least, check_range
+from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
+from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class DBM(GenerativeModel):
+class DBM(TwoPhases, GenerativeModel):
     """Deep Boltzmann machine of binary units.
 
     Args:
@@ -71,7 +67,6 @@ class DBM(GenerativeModel):
     """
 
     metric_names = ("free_energy", "energy_gap")
-    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
 
     def __init__(
         self,
@@ -286,7 +281,7 @@ class DBM(GenerativeModel):
             probabilities: Boolean, see `sample`.
         """
         visible = self._flatten(images)
-        mask = flatten_mask(mask, len(images), self.visible_shape)
+        mask = self._make_mask(mask, images)
         with self.seeded(seed):
             coins = self._flip_coins(visible.shape)
             start = self._start_from(mask * visible + (1 - mask) * coins)
@@ -318,11 +313,7 @@ class DBM(GenerativeModel):
         return [visible, *map(self._sample_bernoulli, means[1:])]
 
     def _run(self, start, mask, gibbs_steps, temperature, probabilities):
-        if gibbs_steps < 1 or not temperature > 0:
-            raise ValueError(
-                "`gibbs_steps` must be at least 1 and `temperature` above 0. Received: "
-                f"{gibbs_steps} and {temperature}"
-            )
+        check_chain(gibbs_steps, temperature)
         samples, means = self._run_clamped_chain(
             mask,
             ops.convert_to_tensor(gibbs_steps - 1, "int32"),
@@ -356,45 +347,14 @@ class DBM(GenerativeModel):
             states[i] = self._sample_bernoulli(means)
         return states
 
-    def _sample_bernoulli(self, means):
-        return backend.bernoulli(means, seed=self.seed_generator)
-
-    def _flip_coins(self, shape):
-        return self._sample_bernoulli(ops.full(shape, 0.5))
-
     # Training -------------------------------------------------------------------------
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
-
-        Raises:
-            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values outside of [0, 1].
-        """
-        if isinstance(x, np.ndarray):
-            check_examples(x, self.visible_shape, self.value_range)
-        return super().fit(x, *args, **kwargs)
-
-    def train_step(self, data):
-        """Moves the statistics of the model towards those of the data (section 2)."""
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with backend.no_gradients():
-            positive = self._mean_field(self._flatten(visible))
-            negative = self._advance_chains()
-        logs = self.minimize(
-            lambda: self.compute_loss(positive, negative),
-            self.optimizer,
-            self.trainable_variables,
-        )
-        return self.update_metrics(logs)
-
-    def test_step(self, data):
-        """Returns the metrics for held-out data, against the chains as they are."""
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        positive = self._mean_field(self._flatten(visible))
-        chains = [ops.convert_to_tensor(chain) for chain in self.chains]
-        _, logs = self.compute_loss(positive, chains)
-        return self.update_metrics(logs, num_examples=ops.shape(positive[0])[0])
+    def draw_phases(self, data, training):
+        """Returns the means of q given data, and the states of the chains."""
+        positive = self._mean_field(self.unpack(data))
+        if training:
+            return positive, self._advance_chains()
+        return positive, [ops.convert_to_tensor(chain) for chain in self.chains]
 
     def _advance_chains(self):
         states = backend.fori_loop(
@@ -557,12 +517,6 @@ class DBM(GenerativeModel):
             if i > 1:
                 model.get_layer(f"down_{i}").set_weights([kernel.T])
         return model
-
-    def _flatten(self, visible):
-        return flatten(visible, self.visible_shape)
-
-    def _unflatten(self, visible):
-        return ops.reshape(visible, (-1, *self.visible_shape))
 
 
 def _entropy(means):

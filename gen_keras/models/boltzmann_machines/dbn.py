@@ -25,7 +25,6 @@ References:
     https://www.cs.toronto.edu/~hinton/absps/fastnc.pdf
 """
 
-import itertools
 import math
 
 import keras
@@ -34,11 +33,12 @@ from keras import layers, ops
 from gen_keras import backend
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
+from gen_keras.models.boltzmann_machines.base import TwoPhases
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class DBN(GenerativeModel):
+class DBN(TwoPhases, GenerativeModel):
     """Deep belief network of binary hidden units.
 
     Args:
@@ -82,26 +82,21 @@ class DBN(GenerativeModel):
         self.gibbs_steps = gibbs_steps
         self.untied = untied
         check_at_least(self, 1, "gibbs_steps")
-        sizes = itertools.pairwise([self.visible_shape, *self.hidden_dims])
+        below = [self.visible_shape, *((dim,) for dim in self.hidden_dims[:-1])]
+        shapes = list(zip(below, self.hidden_dims, strict=True))
+        seeds = [None if seed is None else seed + i for i in range(len(shapes))]
         self.rbms = rbms or [
-            RBM(below if i == 0 else (below,), above, seed=seed and seed + i)
-            for i, (below, above) in enumerate(sizes)
+            RBM(*shape, seed=seed) for shape, seed in zip(shapes, seeds, strict=True)
         ]
-        self._check_rbms()
+        self._check_rbms(shapes)
         self.value_range = self.rbms[0].value_range
         self.recognition = []
         if untied:
             self._make_recognition()
         self.built = True
 
-    def _check_rbms(self):
+    def _check_rbms(self, wanted):
         given = [(rbm.visible_shape, rbm.num_hidden) for rbm in self.rbms]
-        wanted = [
-            (below if i == 0 else (below,), above)
-            for i, (below, above) in enumerate(
-                itertools.pairwise([self.visible_shape, *self.hidden_dims])
-            )
-        ]
         if given != wanted or not given:
             raise ValueError(
                 f"`rbms` must have the visible shapes and hidden units {wanted}. "
@@ -168,7 +163,7 @@ class DBN(GenerativeModel):
         level = self._check_level(level)
         if level == 0:
             return ops.convert_to_tensor(visible)
-        states = self.rbms[0]._flatten(visible)
+        states = self._flatten(visible)
         for i in range(level):
             states = self.rbms[i].hidden_layer.mean(self._inputs_up(i, states))
         return states
@@ -187,7 +182,7 @@ class DBN(GenerativeModel):
         level = self._check_level(level)
         if level == 0:
             return ops.convert_to_numpy(visible)
-        states = self.rbms[0]._flatten(visible)
+        states = self._flatten(visible)
         with self.seeded(seed):
             return ops.convert_to_numpy(self._draw_up(states, level))
 
@@ -216,9 +211,7 @@ class DBN(GenerativeModel):
         total = self.rbms[0].visible_layer.starting_total(num_samples)
         with self.seeded(seed):
             states = self.top.sample(num_samples, None, *options)
-            return self.rbms[0]._unflatten(
-                self._draw_down(states, total, bool(probabilities))
-            )
+            return self._unflatten(self._draw_down(states, total, bool(probabilities)))
 
     def reconstruct(self, visible):
         """Returns means (batch, *visible_shape) down from the means at the top."""
@@ -226,9 +219,9 @@ class DBN(GenerativeModel):
         for rbm in reversed(self.rbms[1:]):
             states = rbm.visible_layer.mean(rbm._visible_inputs(states))
         bottom = self.rbms[0]
-        total = bottom.visible_layer.total(bottom._flatten(visible))
+        total = bottom.visible_layer.total(self._flatten(visible))
         means = bottom.visible_layer.mean(bottom._visible_inputs(states), total=total)
-        return bottom._unflatten(means)
+        return self._unflatten(means)
 
     def complete(self, images, mask, seed=None, gibbs_steps=500, probabilities=False):
         """Returns images whose unknown pixels are drawn given the known ones.
@@ -248,7 +241,7 @@ class DBN(GenerativeModel):
         bottom = self.rbms[0]
         bottom._refuse_counts("complete")
         check_range("gibbs_steps", gibbs_steps, 1)
-        mask, states = bottom._make_mask(mask, images), bottom._flatten(images)
+        mask, states = self._make_mask(mask, images), self._flatten(images)
         with self.seeded(seed):
             start = bottom.visible_layer.draw_start(
                 tuple(states.shape), bottom.seed_generator
@@ -258,7 +251,7 @@ class DBN(GenerativeModel):
                 mask,
                 ops.convert_to_tensor(gibbs_steps - 1, "int32"),
             )
-        return bottom._unflatten(means if probabilities else samples)
+        return self._unflatten(means if probabilities else samples)
 
     @backend.compiled
     def _draw_up(self, states, level):
@@ -328,11 +321,11 @@ class DBN(GenerativeModel):
 
     # Fine-tuning ----------------------------------------------------------------------
 
-    def fit(self, *args, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """Fine-tunes by the up-down algorithm, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If the weights are tied.
+            ValueError: If the weights are tied, or on data that do not suit.
         """
         if not self.untied:
             raise ValueError(
@@ -340,28 +333,11 @@ class DBN(GenerativeModel):
                 "To fine-tune them together: model = model.untie(). "
                 "Received: untied=False"
             )
-        return super().fit(*args, **kwargs)
+        return super().fit(x, *args, **kwargs)
 
-    def train_step(self, data):
-        """Takes one step of the up-down algorithm (Hinton et al., 2006, appendix B)."""
-        with backend.no_gradients():
-            awake, dream = self._draw_phases(data)
-        logs = self.minimize(
-            lambda: self.compute_loss(awake, dream),
-            self.optimizer,
-            self.trainable_variables,
-        )
-        return self.update_metrics(logs)
-
-    def test_step(self, data):
-        """Returns the losses on held-out data."""
-        awake, dream = self._draw_phases(data)
-        _, logs = self.compute_loss(awake, dream)
-        return self.update_metrics(logs, num_examples=ops.shape(awake[0])[0])
-
-    def _draw_phases(self, data):
+    def draw_phases(self, data, training):
         """Returns the states drawn upwards from data, and downwards from the top."""
-        visible = self.rbms[0].unpack(data)
+        visible = self.unpack(data)
         awake = self._draw_states_up(visible, len(self.rbms) - 1)
         top = self.top._run_chain(awake[-1], self.gibbs_steps)
         total = self.rbms[0].visible_layer.total(visible)
@@ -417,7 +393,7 @@ class DBN(GenerativeModel):
         check_range("num_samples", num_samples, 1)
         if log_partition is None:
             log_partition = self.log_partition()
-        states = self.rbms[0]._flatten(visible)
+        states = self._flatten(visible)
         with self.seeded(seed):
             total = self._add_bounds(states, ops.convert_to_tensor(num_samples))
         return total / num_samples - log_partition

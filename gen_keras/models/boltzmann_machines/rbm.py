@@ -23,24 +23,18 @@ References:
     2008 (annealed importance sampling).
 """
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
 
 from gen_keras import backend, metrics
-from gen_keras.models.base import (
-    GenerativeModel,
-    check_at_least,
-    check_examples,
-    check_range,
-)
+from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
+from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class RBM(GenerativeModel):
+class RBM(TwoPhases, GenerativeModel):
     """Restricted Boltzmann machine, trained with CD-k, PCD-k or parallel tempering.
 
     Args:
@@ -78,7 +72,6 @@ class RBM(GenerativeModel):
     """
 
     metric_names = ("free_energy", "free_energy_gap")
-    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
 
     def __init__(
         self,
@@ -300,11 +293,7 @@ class RBM(GenerativeModel):
         return self._unflatten(means)
 
     def _run(self, start, gibbs_steps, temperature, probabilities=False, mask=None):
-        if gibbs_steps < 1 or not temperature > 0:
-            raise ValueError(
-                "`gibbs_steps` must be at least 1 and `temperature` above 0. Received: "
-                f"{gibbs_steps} and {temperature}"
-            )
+        check_chain(gibbs_steps, temperature)
         samples, means = self._run_clamped_chain(
             start,
             ops.zeros_like(start) if mask is None else mask,
@@ -383,41 +372,17 @@ class RBM(GenerativeModel):
 
     # Training -------------------------------------------------------------------------
 
-    def fit(self, x=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
+    def check_data(self, visible):
+        """Raises a `ValueError` on data that the visible units cannot take."""
+        super().check_data(visible)
+        self.visible_layer.check(visible)
 
-        Raises:
-            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values that the visible units cannot take.
-        """
-        if isinstance(x, np.ndarray):
-            check_examples(x, self.visible_shape, self.value_range)
-            self.visible_layer.check(x)
-        return super().fit(x, *args, **kwargs)
-
-    def train_step(self, data):
-        """Moves the statistics of the model towards those of the data."""
+    def draw_phases(self, data, training):
+        """Returns data, and states of the model; held-out data start their own."""
         positive = self.unpack(data)
-        with backend.no_gradients():
-            negative = self.draw_negative(positive)
-        logs = self.minimize(
-            lambda: self.compute_loss(positive, negative),
-            self.optimizer,
-            self.trainable_variables,
-        )
-        return self.update_metrics(logs)
-
-    def test_step(self, data):
-        """Returns the metrics for held-out data, with chains that start there."""
-        positive = self.unpack(data)
-        negative = self._run_chain(positive, self.gibbs_steps)
-        _, logs = self.compute_loss(positive, negative)
-        return self.update_metrics(logs, num_examples=ops.shape(positive)[0])
-
-    def unpack(self, data):
-        """Returns visible states (batch, num_visible), from what `fit` hands over."""
-        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self._flatten(visible)
+        if training:
+            return positive, self.draw_negative(positive)
+        return positive, self._run_chain(positive, self.gibbs_steps)
 
     def draw_negative(self, positive):
         """Returns states of the model, (batch or num_chains, num_visible).
@@ -649,15 +614,6 @@ class RBM(GenerativeModel):
             for v in (self.kernel, self.visible_bias, self.hidden_bias)
         ]
 
-    def _flatten(self, visible):
-        return flatten(visible, self.visible_shape)
-
-    def _unflatten(self, visible):
-        return ops.reshape(visible, (-1, *self.visible_shape))
-
-    def _make_mask(self, mask, visible):
-        return flatten_mask(mask, len(visible), self.visible_shape)
-
     def _refuse_counts(self, method):
         if isinstance(self.visible_layer, units.ReplicatedSoftmax):
             raise ValueError(
@@ -678,38 +634,3 @@ def join_phases(positive, negative):
         ops.full((m,), -1 / m, positive.dtype),
     ]
     return ops.concatenate([positive, negative]), ops.concatenate(weights)
-
-
-def flatten(visible, visible_shape):
-    """Returns a tensor (batch, num_visible), or raises a `ValueError` on other shapes.
-
-    Args:
-        visible: Array of shape (batch, *visible_shape).
-        visible_shape: Tuple.
-    """
-    visible = ops.convert_to_tensor(visible, keras.config.floatx())
-    if tuple(visible.shape[1:]) != visible_shape:
-        raise ValueError(
-            f"`visible` must have the shape (batch, *{visible_shape}). "
-            f"Received: {tuple(visible.shape)}"
-        )
-    return ops.reshape(visible, (-1, math.prod(visible_shape)))
-
-
-def flatten_mask(mask, count, visible_shape):
-    """Returns a tensor (count, num_visible), or raises a `ValueError`.
-
-    Args:
-        mask: Array that broadcasts to (count, *visible_shape).
-        count: Integer.
-        visible_shape: Tuple.
-    """
-    mask = ops.convert_to_numpy(mask).astype(keras.config.floatx())
-    try:
-        mask = np.broadcast_to(mask, (count, *visible_shape))
-    except ValueError:
-        raise ValueError(
-            f"`mask` must have the shape {visible_shape}, or one that broadcasts to "
-            f"it. Received: {mask.shape}"
-        ) from None
-    return ops.reshape(ops.convert_to_tensor(mask), (count, -1))

@@ -1,0 +1,114 @@
+"""What Boltzmann machines share: the two phases of training, and flat states.
+
+The gradient of log p(v) is a difference of two expectations: that of the positive
+phase, over what the data make of the machine, and that of the negative phase, over what
+it makes by itself.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from gen_keras import backend
+from gen_keras.models.base import check_examples
+
+
+class TwoPhases:
+    """A model that learns from the difference of two phases; a mixin, before the base.
+
+    The model implements `draw_phases(data, training)`, which returns the states of
+    both phases, and `compute_loss(positive, negative)`, which returns the loss and the
+    logs. It has the shape of an example in `visible_shape`.
+    """
+
+    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
+
+    def draw_phases(self, data, training):
+        """Returns the states of the positive phase, and those of the negative one.
+
+        Args:
+            data: What `fit` hands over.
+            training: Boolean, whether chains that persist move on.
+        """
+        raise NotImplementedError
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
+                or of values that the visible units cannot take.
+        """
+        if isinstance(x, np.ndarray):
+            self.check_data(x)
+        return super().fit(x, *args, **kwargs)
+
+    def check_data(self, visible):
+        """Raises a `ValueError` on data that the visible units cannot take."""
+        check_examples(visible, self.visible_shape, self.value_range)
+
+    def train_step(self, data):
+        """Moves the statistics of the model towards those of the data."""
+        with backend.no_gradients():
+            positive, negative = self.draw_phases(data, training=True)
+        logs = self.minimize(
+            lambda: self.compute_loss(positive, negative),
+            self.optimizer,
+            self.trainable_variables,
+        )
+        return self.update_metrics(logs)
+
+    def test_step(self, data):
+        """Returns the metrics of held-out data; chains stay as they are."""
+        positive, negative = self.draw_phases(data, training=False)
+        _, logs = self.compute_loss(positive, negative)
+        count = ops.shape(keras.tree.flatten(positive)[0])[0]
+        return self.update_metrics(logs, num_examples=count)
+
+    def unpack(self, data):
+        """Returns visible states (batch, num_visible), from what `fit` hands over."""
+        visible, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self._flatten(visible)
+
+    def _sample_bernoulli(self, means):
+        return backend.bernoulli(means, seed=self.seed_generator)
+
+    def _flip_coins(self, shape):
+        return self._sample_bernoulli(ops.full(shape, 0.5))
+
+    def _flatten(self, visible):
+        """Returns a tensor (batch, num_visible); a `ValueError` on other shapes."""
+        visible = ops.convert_to_tensor(visible, keras.config.floatx())
+        if tuple(visible.shape[1:]) != self.visible_shape:
+            raise ValueError(
+                f"`visible` must have the shape (batch, *{self.visible_shape}). "
+                f"Received: {tuple(visible.shape)}"
+            )
+        return ops.reshape(visible, (-1, math.prod(self.visible_shape)))
+
+    def _unflatten(self, visible):
+        return ops.reshape(visible, (-1, *self.visible_shape))
+
+    def _make_mask(self, mask, visible):
+        """Returns `mask` as a tensor (batch, num_visible), or raises a `ValueError`."""
+        count = len(visible)
+        mask = ops.convert_to_numpy(mask).astype(keras.config.floatx())
+        try:
+            mask = np.broadcast_to(mask, (count, *self.visible_shape))
+        except ValueError:
+            raise ValueError(
+                f"`mask` must have the shape {self.visible_shape}, or one that "
+                f"broadcasts to it. Received: {mask.shape}"
+            ) from None
+        return ops.reshape(ops.convert_to_tensor(mask), (count, -1))
+
+
+def check_chain(gibbs_steps, temperature):
+    """Raises a `ValueError` if a chain cannot run so long, or so hot."""
+    if gibbs_steps < 1 or not temperature > 0:
+        raise ValueError(
+            "`gibbs_steps` must be at least 1 and `temperature` above 0. Received: "
+            f"{gibbs_steps} and {temperature}"
+        )
