@@ -5,5 +5,6 @@ Importing the package registers all its classes with Keras, so that
 """
 
 from gen_keras import callbacks, datasets, layers, models, presets, schedules
+from gen_keras.hamming_index import HammingIndex
 
 __version__ = "0.1.0"

@@ -11,17 +11,23 @@ from keras import ops
 from script_helpers import flag
 
 from gen_keras import datasets
+from gen_keras.models import RBM
 
 
 @dataclasses.dataclass
 class Config(script_helpers.Config):
-    """Flags of the scripts that train by Gibbs sampling."""
+    """Flags of the scripts that train Boltzmann machines, or begin with them."""
 
     batch_size: int = flag(100, "images a step")
     learning_rate: float = flag(0.05, "of gradient ascent; falls linearly to 0")
     momentum: float = flag(0.0, "of the weights, such as 0.5 or 0.9")
     weight_decay: float = flag(0.0, "λ of λ/2 ΣW², such as 0.0002")
-    num_hidden: int = flag(500, "hidden units")
+
+
+@dataclasses.dataclass
+class ChainConfig(Config):
+    """Flags of the scripts whose model has chains that may persist."""
+
     gibbs_steps: int = flag(5, "Gibbs steps of each update (k)")
     num_chains: int = flag(100, "persistent chains (PCD-k); 0 means CD-k")
 
@@ -40,6 +46,24 @@ def make_regularizer(config):
     if not config.weight_decay:
         return None
     return keras.regularizers.L2(config.weight_decay / 2)
+
+
+def make_stack(config, image_shape, gibbs_steps=1, num_chains=0):
+    """Returns RBMs from below, of --hidden-dims; the top one may have chains."""
+    shapes = [image_shape, *((dim,) for dim in config.hidden_dims[:-1])]
+    return [
+        RBM(
+            shape,
+            num_hidden,
+            gibbs_steps=gibbs_steps,
+            num_chains=num_chains if i == len(shapes) - 1 else 0,
+            kernel_regularizer=make_regularizer(config),
+            seed=config.seed + i,
+        )
+        for i, (shape, num_hidden) in enumerate(
+            zip(shapes, config.hidden_dims, strict=True)
+        )
+    ]
 
 
 def stage_of(config, name, **changes):

@@ -32,8 +32,9 @@ class Config(repeated_runs.Config):
     seeds: tuple = flag((0,), "of weights, noise and the order of the images")
     log_dir: str = flag("runs/likelihoods", "folder for the figures of the runs")
     out: str = flag("likelihoods_mnist.json", "file for the result")
-    steps: int = flag(22_000, "batches that an RBM, or a DBM as a whole, sees")
+    steps: int = flag(44_000, "batches that an RBM sees")
     layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of others")
+    deep_steps: int = flag(22_000, "of the top RBM of a DBN, or of a DBM as a whole")
     temperatures: int = flag(0, "of annealing, evenly spaced; 0: the 14,500 of papers")
     num_images: int = flag(10_000, "test images")
 
@@ -74,7 +75,7 @@ def train_dbn(images, held_out, seed, config):
     train(bottom, images, config.layer_steps, 0.05, seed)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
     top.initialize_visible_bias(to_numpy(bottom.prop_up(images[:10_000])))
-    train(top, images, config.steps, 0.05, seed, draw)
+    train(top, images, config.deep_steps, 0.05, seed, draw)
     return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), []
 
 
@@ -87,7 +88,7 @@ def train_dbm(images, held_out, seed, config):
         draw = boltzmann_helpers.draw_units(rbms, level)
         train(rbm, images, config.layer_steps, 0.05, seed, draw)
     model.compose(rbms)
-    train(model, images, config.steps, 0.005, seed)
+    train(model, images, config.deep_steps, 0.005, seed)
     return model, []
 
 
@@ -180,10 +181,11 @@ def main(config):
         "MNIST, 55,000 training images binarized anew for each batch of "
         f"{BATCH_SIZE}, {config.num_images:,} test images binarized once, seed 0. RBMs "
         f"of 500 hidden units, {config.steps:,} batches; SGD from 0.05 to 0; PCD with "
-        "100 chains. dbn: 500-2000, the bottom by CD-1, the top by PCD-5; dbm: "
-        f"500-1000, its RBMs by CD-1 ({config.layer_steps:,} batches each, as the "
-        "bottom of the DBN), then all of it, from 0.005, 10 mean-field updates, 100 "
-        "chains of 5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
+        "100 chains. dbn: 500-2000, the bottom by CD-1, the top by PCD-5 "
+        f"({config.deep_steps:,}); dbm: 500-1000, its RBMs by CD-1 "
+        f"({config.layer_steps:,} batches each, as the bottom of the DBN), then all of "
+        f"it ({config.deep_steps:,}), from 0.005, 10 mean-field updates, 100 chains of "
+        "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
         "it, with log Z by annealed importance sampling, 100 chains of "
         f"{config.temperatures or 14_500:,} temperatures from the base rates. bracket: "
         f"how much more nll reverse annealing (RAISE) gives {NUM_BACKWARDS} test "

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from gen_keras import backend, callbacks, datasets
-from gen_keras.models.base import Translator
+from gen_keras.models.base import GenerativeModel, Translator
 
 
 def flag(default, help, choices=None):
@@ -355,15 +355,16 @@ def save(model, path):
     temporary = path.with_name("unfinished.keras")  # Never half a model.
     model.save(temporary)
     temporary.replace(path)
-    translates = isinstance(model, Translator)
-    look = "translate.py {path} IN OUT" if translates else "sample.py {path}"
     print(f"""Saved {path}. To use it:
 
     import gen_keras, keras
     model = keras.models.load_model("{path}")
     {model.usage}
-
-To look at it: python training/{look.format(path=path)}""")
+""")
+    if isinstance(model, Translator):
+        print(f"To look at it: python training/translate.py {path} IN OUT")
+    elif type(model).sample is not GenerativeModel.sample:
+        print(f"To look at it: python training/sample.py {path}")
     return path
 
 

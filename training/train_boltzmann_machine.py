@@ -27,7 +27,7 @@ from gen_keras.models.boltzmann_machines import boltzmann_machine
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.ChainConfig):
     """Hyperparameters."""
 
     epochs: int = flag(5, "epochs in total; the learning rate falls over all of them")

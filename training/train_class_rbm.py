@@ -28,11 +28,12 @@ from gen_keras.models.boltzmann_machines import class_rbm
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.ChainConfig):
     """Hyperparameters."""
 
     epochs: int = flag(50, "epochs in total; the learning rate falls over all of them")
     log_dir: str = flag("runs/class_rbm", "folder for checkpoints, TensorBoard, models")
+    num_hidden: int = flag(500, "hidden units")
     objective: str = flag("hybrid", "what is maximized", class_rbm.OBJECTIVES)
     generative_weight: float = flag(0.01, "factor of the generative part of hybrid")
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")

@@ -20,7 +20,7 @@ from gen_keras.models import DBM
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.ChainConfig):
     """Hyperparameters."""
 
     log_dir: str = flag("runs/dbm", "folder for checkpoints, TensorBoard, the model")

@@ -17,11 +17,11 @@ import script_helpers
 from script_helpers import flag, limit, load_images, make_model, parse_flags, setup
 
 from gen_keras import datasets
-from gen_keras.models import DBN, RBM
+from gen_keras.models import DBN
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.ChainConfig):
     """Hyperparameters."""
 
     log_dir: str = flag("runs/dbn", "folder for checkpoints, TensorBoard, the model")
@@ -43,7 +43,9 @@ def main(config):
             DBN,
             visible_shape=images.image_shape,
             hidden_dims=config.hidden_dims,
-            rbms=make_rbms(config, images.image_shape),
+            rbms=boltzmann_helpers.make_stack(
+                config, images.image_shape, config.gibbs_steps, config.num_chains
+            ),
             seed=config.seed,
         )
         bottom = model.rbms[0]
@@ -57,24 +59,6 @@ def main(config):
         with script_helpers.one_line_errors():
             script_helpers.save(model, pathlib.Path(config.log_dir) / "model.keras")
     return model
-
-
-def make_rbms(config, image_shape):
-    """Returns the RBMs from below; the top one has persistent chains."""
-    shapes = [image_shape, *((dim,) for dim in config.hidden_dims[:-1])]
-    return [
-        RBM(
-            shape,
-            num_hidden,
-            gibbs_steps=config.gibbs_steps,
-            num_chains=config.num_chains if i == len(shapes) - 1 else 0,
-            kernel_regularizer=boltzmann_helpers.make_regularizer(config),
-            seed=config.seed + i,
-        )
-        for i, (shape, num_hidden) in enumerate(
-            zip(shapes, config.hidden_dims, strict=True)
-        )
-    ]
 
 
 def fine_tune(config, model, images, held_out):

@@ -29,11 +29,12 @@ from gen_keras.models import RBM
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.ChainConfig):
     """Hyperparameters."""
 
     epochs: int = flag(80, "epochs in total; the learning rate falls over all of them")
     log_dir: str = flag("runs/rbm", "folder for checkpoints, TensorBoard, the model")
+    num_hidden: int = flag(500, "hidden units")
     visible_units: str = flag("bernoulli", "of images", ("bernoulli", "gaussian"))
     hidden_units: str = flag("bernoulli", "of features", ("bernoulli", "noisy_relu"))
     temperatures: int = flag(1, "of parallel tempering, evenly from 1 down to 0")

@@ -57,5 +57,10 @@ from gen_keras.metrics.networks import (
 )
 from gen_keras.metrics.precision_recall import PrecisionRecall, precision_recall
 from gen_keras.metrics.representations import match_categories, neighbor_error
-from gen_keras.metrics.retrieval import bootstrap_interval, retrieval_ranks
+from gen_keras.metrics.retrieval import (
+    average_precision,
+    bootstrap_interval,
+    precision_at,
+    retrieval_ranks,
+)
 from gen_keras.metrics.sample_metrics import SampleMetrics, draw_samples, to_unit_range

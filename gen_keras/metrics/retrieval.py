@@ -56,3 +56,43 @@ def bootstrap_interval(values, level=0.95, num_resamples=10000, seed=0):
     means = counts @ values / len(values)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def precision_at(relevant, num_considered=10):
+    """Returns the share of relevant items among the first ones, averaged over queries.
+
+    Args:
+        relevant: Boolean array (num_queries, num_items), whether an item is relevant,
+            the one that is found first in front.
+        num_considered: Integer, how many items count.
+
+    Raises:
+        ValueError: If there are fewer items.
+    """
+    relevant = np.asarray(relevant, bool)
+    if not 1 <= num_considered <= relevant.shape[1]:
+        raise ValueError(
+            f"`num_considered` must be from 1 to {relevant.shape[1]}, the number of "
+            f"items. Received: {num_considered}"
+        )
+    return float(relevant[:, :num_considered].mean())
+
+
+def average_precision(relevant):
+    """Returns the average precision of each query, (num_queries,).
+
+    It is the mean, over the relevant items, of the precision among the items up to and
+    with it; its mean over queries is the mean average precision (mAP). Queries without
+    a relevant item have none: they are left out, as NaN.
+
+    Args:
+        relevant: Boolean array (num_queries, num_items), see `precision_at`.
+
+    Reference:
+        Manning et al., Introduction to Information Retrieval, 2008, section 8.4.
+    """
+    relevant = np.asarray(relevant, bool)
+    found = np.cumsum(relevant, axis=1)
+    precision = found / np.arange(1, relevant.shape[1] + 1)
+    with np.errstate(invalid="ignore"):
+        return (precision * relevant).sum(axis=1) / found[:, -1]

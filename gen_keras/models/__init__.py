@@ -5,6 +5,7 @@ from gen_keras.models.boltzmann_machines.class_rbm import ClassRBM
 from gen_keras.models.boltzmann_machines.dbm import DBM
 from gen_keras.models.boltzmann_machines.dbn import DBN
 from gen_keras.models.boltzmann_machines.rbm import RBM
+from gen_keras.models.boltzmann_machines.semantic_hashing import SemanticHashing
 from gen_keras.models.gans import tricks
 from gen_keras.models.gans.acgan import ACGAN
 from gen_keras.models.gans.bigan import BiGAN

@@ -41,3 +41,23 @@ def test_interval_is_that_of_the_normal_approximation():
 
 def test_interval_of_shares():
     assert metrics.bootstrap_interval(np.ones(9, bool)) == (1.0, 1.0)
+
+
+def test_precision_and_average_precision_by_hand():
+    relevant = np.array([[1, 0, 1, 0], [0, 0, 0, 1], [1, 1, 1, 1]], bool)
+    assert metrics.precision_at(relevant, 2) == pytest.approx((1 + 0 + 2) / 6)
+    expected = [(1 + 2 / 3) / 2, 1 / 4, 1]
+    np.testing.assert_allclose(metrics.average_precision(relevant), expected)
+    assert np.isnan(metrics.average_precision(np.zeros((1, 3))))
+    with pytest.raises(ValueError, match="`num_considered` .* 1 to 4.*Received: 5"):
+        metrics.precision_at(relevant, 5)
+
+
+@pytest.mark.backends("tensorflow")  # Where scikit-learn is installed.
+def test_average_precision_is_that_of_scikit_learn():
+    from sklearn.metrics import average_precision_score as ranking
+
+    relevant = np.random.default_rng(0).uniform(size=(5, 40)) < 0.3
+    scores = np.arange(40, 0, -1)
+    expected = [ranking(row, scores) for row in relevant]
+    np.testing.assert_allclose(metrics.average_precision(relevant), expected)

@@ -473,12 +473,12 @@ class DBN(TwoPhases, GenerativeModel):
             x = layers.Dense(rbm.num_hidden, name=f"up_{i}")(x)
             if rbm is self.top and code_noise:
                 x = layers.Rescaling(1 / code_noise)(x)
-                x = layers.GaussianNoise(1.0)(x)  # Keras allows no more.
+                x = layers.GaussianNoise(1.0, seed=self.seed)(x)  # Keras allows ≤ 1.
                 x = layers.Rescaling(code_noise)(x)
             activation = ACTIVATIONS[type(rbm.hidden_layer)]
             x = layers.Activation(activation)(x)
             if dropout:
-                x = layers.Dropout(dropout)(x)
+                x = layers.Dropout(dropout, seed=self.seed)(x)
         return inputs, x
 
     def _hand_over(self, network):
