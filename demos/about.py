@@ -239,6 +239,15 @@ MODELS = (
         "http://proceedings.mlr.press/v5/salakhutdinov09a.html",
         "Deep Boltzmann machines",
     ),
+    Model(
+        "SemanticHashing",
+        "Boltzmann machines",
+        "A deep belief network made an autoencoder, whose codes are a few bits.",
+        "",
+        "Salakhutdinov, Hinton, 2007",
+        "https://www.cs.toronto.edu/~rsalakhu/papers/semantic_final.pdf",
+        "Deep belief networks: clustering and retrieval by binary codes",
+    ),
 )
 
 # The taxonomy as an indented tree: depth, words, and a remark.
@@ -260,8 +269,8 @@ TAXONOMY = (
 ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
-    "machines: RBM, ClassRBM, BoltzmannMachine, DBN, DBM). Implicit density: direct "
-    "(generative adversarial networks: GAN, DCGAN, LSGAN, WGAN, WGANGP, PacGAN, "
+    "machines: RBM, ClassRBM, BoltzmannMachine, DBN, DBM, SemanticHashing). Implicit "
+    "density: direct (generative adversarial networks: GAN, DCGAN, LSGAN, WGAN, WGANGP, PacGAN, "
     "UnrolledGAN, ConditionalGAN, ACGAN, InfoGAN, BiGAN, Pix2Pix, CycleGAN, DiscoGAN) "
     "or by Markov chain (generative stochastic networks)."
 )

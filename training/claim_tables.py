@@ -58,6 +58,15 @@ CLAIMS = {
             ("validation_error", "validation error", "{:.2%}"),
         ),
     ),
+    "retrieval": (
+        "Codes, bits",
+        (
+            ("precision_at_10", "precision at 10", "{:.1%}"),
+            ("mean_average_precision", "mean average precision", "{:.1%}"),
+            ("distinct_codes", "distinct codes", "{:.1%}"),
+            ("search_milliseconds", "search, ms", "{:.2f}"),
+        ),
+    ),
     "generated_data": ("Trained on", (("test_error", "test error", "{:.2%}"),)),
 }
 DISTANCES = (

@@ -10,9 +10,10 @@ The code units differ from the paper's in one thing: the noise is drawn anew eac
 where the paper fixes that of an image for all epochs.
 
 References:
-    Salakhutdinov and Hinton, Semantic Hashing, 2007.
     Krizhevsky and Hinton, Using Very Deep Autoencoders for Content-Based Image
     Retrieval, 2011.
+    Salakhutdinov and Hinton, Semantic Hashing, 2007.
+    https://www.cs.toronto.edu/~rsalakhu/papers/semantic_final.pdf
 """
 
 import keras
