@@ -270,9 +270,9 @@ ALT = (
     "Tree of generative models. Explicit density: tractable (autoregressive models, "
     "normalizing flows) or approximate (variational autoencoders: VAE; Boltzmann "
     "machines: RBM, ClassRBM, BoltzmannMachine, DBN, DBM, SemanticHashing). Implicit "
-    "density: direct (generative adversarial networks: GAN, DCGAN, LSGAN, WGAN, WGANGP, "
-    "PacGAN, UnrolledGAN, ConditionalGAN, ACGAN, InfoGAN, BiGAN, Pix2Pix, CycleGAN, "
-    "DiscoGAN) or by Markov chain (generative stochastic networks)."
+    "density: direct (generative adversarial networks: GAN, DCGAN, LSGAN, WGAN, "
+    "WGANGP, PacGAN, UnrolledGAN, ConditionalGAN, ACGAN, InfoGAN, BiGAN, Pix2Pix, "
+    "CycleGAN, DiscoGAN) or by Markov chain (generative stochastic networks)."
 )
 
 # Picture ----------------------------------------------------------------------------

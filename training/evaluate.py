@@ -25,7 +25,10 @@ were made; others only where `--out` says. What is measured follows from model a
     categories        does InfoGAN's category tell the class of an image?
     encoder           classes by nearest neighbours of features, reconstructions (BiGAN)
     bounds            ELBO and IWAE bound of the log likelihood
-    likelihood        log likelihood of an RBM, by annealed importance sampling
+    likelihood        log likelihood of an RBM, or a bound of that of a DBN or DBM, by
+                      annealed importance sampling
+    classification    test error of a model that classifies (ClassRBM)
+    codes             retrieval by binary codes (SemanticHashing)
     translation       error and retrieval of the true targets, beside baselines
     cycle             error of what comes back from the other domain
     kernel_distance   (of translators) between translated and real emoji

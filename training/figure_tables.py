@@ -155,6 +155,17 @@ FIGURES = [
     ),
     Figure("likelihood", "nll", "NLL, nats", error="log_partition_standard_error"),
     Figure("likelihood", "train_nll", "NLL of training images, nats"),
+    Figure(
+        "likelihood",
+        "nll_bound",
+        "upper bound of the NLL, nats",
+        error="log_partition_standard_error",
+    ),
+    Figure("likelihood", "train_nll_bound", "the same of training images, nats"),
+    Figure("classification", "error", "test error", "{:.2%}", error="standard_error"),
+    Figure("codes", "precision_at_10", "precision at 10 by codes", "{:.1%}"),
+    Figure("codes", "mean_average_precision", "mean average precision", "{:.1%}"),
+    Figure("codes", "reconstruction", "reconstruction from codes, nats"),
 ]
 
 # Tables -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ repeated; the figures go to `training/results/likelihoods_mnist.json`.
 
 import dataclasses
 
+import annealing
 import boltzmann_helpers
 import keras
 import numpy as np
@@ -60,7 +61,9 @@ def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
     curve = []
 
     def watch(done):
-        energies = [np.mean(to_numpy(model.free_energy(x))) for x in (seen, binary)]
+        energies = [
+            np.mean(ops.convert_to_numpy(model.free_energy(x))) for x in (seen, binary)
+        ]
         curve.append({"batches": done, "free_energy_gap": energies[1] - energies[0]})
 
     train(model, images, config.steps, 0.05, seed, watch=watch)
@@ -74,7 +77,7 @@ def train_dbn(images, held_out, seed, config):
     bottom.initialize_visible_bias(images)
     train(bottom, images, config.layer_steps, 0.05, seed)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
-    top.initialize_visible_bias(to_numpy(bottom.prop_up(images[:10_000])))
+    top.initialize_visible_bias(ops.convert_to_numpy(bottom.prop_up(images[:10_000])))
     train(top, images, config.deep_steps, 0.05, seed, draw)
     return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), []
 
@@ -114,15 +117,15 @@ def run(name, seed, config):
 
 def measure(model, images, test, config):
     """Returns figures in nats: likelihoods of an RBM, bounds of others."""
-    schedule = metrics.reference_schedule()
-    if config.temperatures:
-        schedule = metrics.linear_schedule(config.temperatures)
-    weights, base_bias = annealed_weights(model, images)
+    schedule = annealing.make_schedule(config.temperatures)
+    weights, base_bias = annealing.weights_of(model, images)
     options = {"base_bias": base_bias, "schedule": schedule}
     estimate = metrics.annealed_importance_sampling(*weights, **options)
     values = -np.concatenate(
         [
-            to_numpy(log_prob(model, batch, estimate.log_partition))
+            ops.convert_to_numpy(
+                annealing.log_prob(model, batch, estimate.log_partition)
+            )
             for batch in in_batches(test, 1000)
         ]
     )
@@ -143,32 +146,6 @@ def measure(model, images, test, config):
             "nll_backwards": values.mean() + gap.mean(),
         }
     return figures
-
-
-def annealed_weights(model, images):
-    """Returns the weights of the RBM whose log Z a model has, and its base biases."""
-    if isinstance(model, DBM):
-        base = np.zeros(model.as_rbm()[0].shape[0])
-        base[: model.layer_dims[0]] = metrics.base_rate_bias(images)
-        return model.as_rbm(), base
-    if isinstance(model, DBN):
-        below = to_numpy(model.prop_up(images[:10_000], len(model.rbms) - 1))
-        return model.top._weight_arrays(), metrics.base_rate_bias(below)
-    return model._weight_arrays(), metrics.base_rate_bias(images)
-
-
-def log_prob(model, images, log_partition):
-    """Returns log p(v), of a DBN or DBM a lower bound, (batch,)."""
-    if isinstance(model, RBM):
-        return model.log_prob(images, log_partition)
-    if isinstance(model, DBN):
-        return model.log_prob_bound(images, log_partition, num_samples=20, seed=0)
-    return model.log_prob_bound(images, log_partition)
-
-
-def to_numpy(tensor):
-    """Returns an array of a tensor of any backend."""
-    return ops.convert_to_numpy(tensor)
 
 
 def main(config):

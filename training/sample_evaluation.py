@@ -4,12 +4,15 @@ import functools
 import pathlib
 import sys
 
+import annealing
 import keras
 import numpy as np
+import retrieval_figures
 from evaluation import Evaluation, standard_error
-from script_helpers import with_labels
+from script_helpers import in_batches, with_labels
 
-from gen_keras import datasets, metrics
+from gen_keras import HammingIndex, datasets, metrics
+from gen_keras.models import RBM, SemanticHashing
 
 # What the networks that features come from are called in protocols.
 NETWORKS = {
@@ -79,7 +82,21 @@ class SampleEvaluation(Evaluation):
             _needs("extract_features", labels=True),
         ),
         "bounds": ("of a model with a lower bound", _needs("iwae_bound")),
-        "likelihood": ("of a model with a partition sum", _needs("log_partition")),
+        "likelihood": (
+            "of a Boltzmann machine of binary units in layers",
+            lambda evaluation: annealing.suits(evaluation.model),
+        ),
+        "classification": (
+            "of a model that classifies, of data with classes",
+            _needs("classify", labels=True),
+        ),
+        "codes": (
+            "of a model with binary codes, of data with classes",
+            lambda evaluation: (
+                isinstance(evaluation.model, SemanticHashing)
+                and evaluation.real.labels is not None
+            ),
+        ),
     }
 
     def suited(self):
@@ -88,7 +105,10 @@ class SampleEvaluation(Evaluation):
         if self.network is not None:
             of_samples = [*OF_FEATURES, *of_samples]
         names = of_samples
-        mains = ("accuracy", "retrieval", "likelihood", "bounds", "stacked_modes")
+        mains = (
+            *("accuracy", "retrieval", "likelihood", "bounds", "stacked_modes"),
+            *("classification", "codes"),
+        )
         for main in mains:
             if self.can_measure(main):
                 names = [main]
@@ -516,24 +536,27 @@ class SampleEvaluation(Evaluation):
         )
 
     def measure_likelihood(self):
-        """Returns the test NLL of an RBM by annealed importance sampling."""
+        """Returns the test NLL of an RBM, or a bound of it, with log Z by annealing."""
         config, model = self.config, self.model
-        schedule = metrics.reference_schedule()
-        if config.num_temperatures:
-            schedule = metrics.linear_schedule(config.num_temperatures)
+        schedule = annealing.make_schedule(config.num_temperatures)
+        weights, base_bias = annealing.weights_of(model, self.train.images)
         log_z = metrics.annealed_importance_sampling(
-            model.kernel,
-            model.visible_bias,
-            model.hidden_bias,
-            base_bias=metrics.base_rate_bias(self.train.images),
+            *weights,
+            base_bias=base_bias,
             schedule=schedule,
             num_chains=config.num_chains,
             seed=config.seed,
             verbose=int(sys.stdout.isatty()),
         )
-        energies = self.map_batches(model.free_energy, self.binarize(self.real.images))
-        seen = self.map_batches(model.free_energy, self.binarize(self.others.images))
-        nll = energies.mean() + log_z.log_partition
+
+        def measure(images):
+            # log Z is added in float64.
+            log_prob = functools.partial(annealing.log_prob, model, log_partition=0.0)
+            return -self.map_batches(log_prob, self.binarize(images))
+
+        values, seen = measure(self.real.images), measure(self.others.images)
+        nll = values.mean() + log_z.log_partition
+        name = "nll" if isinstance(model, RBM) else "nll_bound"
         return (
             f"{self.num_real}, binarized stochastically once, seed "
             f"{config.seed}; log Z by annealed importance sampling, "
@@ -541,17 +564,56 @@ class SampleEvaluation(Evaluation):
             + ("" if config.num_temperatures else " (Salakhutdinov and Murray, 2008)")
             + " from the base rates of the training images. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
-            f"chains. train_nll: the first {len(self.others):,} training images.",
+            f"chains. train_{name}: the first {len(self.others):,} training images."
+            + ("" if name == "nll" else " nll_bound: an upper bound of the NLL."),
             {
-                "nll": nll,
-                "nll_standard_error_of_images": standard_error(energies),
+                name: nll,
+                "nll_standard_error_of_images": standard_error(values),
                 "nll_range": [
                     nll + sign * 3 * log_z.standard_error for sign in (-1, 1)
                 ],
-                "train_nll": seen.mean() + log_z.log_partition,
+                f"train_{name}": seen.mean() + log_z.log_partition,
                 "log_partition": log_z.log_partition,
                 "log_partition_standard_error": log_z.standard_error,
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
+            },
+        )
+
+    def measure_classification(self):
+        """Returns the share of held-out images that a model takes for another class."""
+        images, labels = with_labels(self.real)
+        classes = [self.model.classify(batch) for batch in in_batches(images, 1000)]
+        error = np.mean(np.concatenate(classes) != labels)
+        return (
+            f"{self.num_real}, in gray; the standard error is binomial.",
+            {
+                "error": error,
+                "standard_error": np.sqrt(error * (1 - error) / len(images)),
+            },
+        )
+
+    def measure_codes(self):
+        """Returns how well codes find training images of a held-out image's class."""
+        images, labels = with_labels(self.train)
+        queries, query_labels = with_labels(self.real)
+        codes, query_codes = self.model.encode(images), self.model.encode(queries)
+        index = HammingIndex(codes)
+        relevant = retrieval_figures.rank_by_codes(
+            index, labels, query_codes, query_labels
+        )
+        self.model.compile()
+        loss = self.model.evaluate(queries, batch_size=100, verbose=0)
+        return (
+            f"{self.num_real} as queries among {len(images):,} training images, by the "
+            "Hamming distance of codes, ties in the order of the training set; of the "
+            "query's class is relevant. precision_at_10: the share of relevant images "
+            "among the ten nearest; mean_average_precision: over all. "
+            "reconstruction: cross-entropy of gray pixels from codes, nats an image.",
+            retrieval_figures.summarize(relevant)
+            | {
+                "num_bits": codes.shape[1],
+                "distinct_codes": retrieval_figures.count_distinct(codes),
+                "reconstruction": loss,
             },
         )

@@ -17,6 +17,7 @@ SMALL = {
     "class_rbm": {"num_hidden": 8, "measure_every": 1},
     "dbn": {"hidden_dims": (6, 5), "num_chains": 4, "up_down_epochs": 1},
     "dbm": {"hidden_dims": (6, 5), "num_chains": 4, "layer_epochs": 2},
+    "semantic_hashing": {"hidden_dims": (6, 5), "layer_epochs": 2},
 }
 
 
@@ -62,6 +63,9 @@ def test_a_model_is_trained_saved_and_drawn_from(name, finished, tmp_path):
     assert_same_variables(model.variables, restored.variables)
     for variable in model.trainable_variables:
         assert np.isfinite(ops.convert_to_numpy(variable)).all()
+    if name == "semantic_hashing":
+        assert model.encode(np.zeros((2, 8, 8, 1))).shape == (2, 5)
+        return
     arguments = [str(path), "--num-samples", "3", "--steps", "1"]
     arguments += ["--out", str(tmp_path)]
     written = sample.main(sample.parse_arguments(arguments))
@@ -72,7 +76,8 @@ def test_a_model_is_trained_saved_and_drawn_from(name, finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "step", "folder"), [("dbn", 11, "layer_2"), ("dbm", 18, "")]
+    ("name", "step", "folder"),
+    [("dbn", 11, "layer_2"), ("dbm", 18, ""), ("semantic_hashing", 21, "")],
 )
 def test_a_stack_goes_on_in_the_layer_where_it_stopped(
     name, step, folder, digits, finished, tmp_path, monkeypatch

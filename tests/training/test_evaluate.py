@@ -50,6 +50,10 @@ SUITED = {
     "emoji_features": ["retrieval"],
     "VAE": ["bounds"],
     "RBM": ["likelihood"],
+    "DBN": ["likelihood"],
+    "DBM": ["likelihood"],
+    "ClassRBM": ["classification", "class_diversity", "class_consistency"],
+    "SemanticHashing": ["codes"],
     "Pix2Pix": ["translation", "kernel_distance", "vendor"],
     "CycleGAN": ["translation", "cycle", "kernel_distance", "vendor"],
 }

@@ -23,10 +23,11 @@ import time
 import hash_baselines
 import numpy as np
 import repeated_runs
+import retrieval_figures
 import train_semantic_hashing
-from script_helpers import flag, in_batches, parse_flags
+from script_helpers import flag, parse_flags
 
-from gen_keras import HammingIndex, datasets, metrics
+from gen_keras import HammingIndex, datasets
 
 NUM_BITS = (32, 64)
 METHODS = ("dbn", *hash_baselines.BASELINES)
@@ -75,14 +76,23 @@ def run(variant, seed, config):
     images, labels = load(name, "train", config)
     queries, query_labels = load(name, config.split, config)
     if method == "pixels":
-        relevant = rank_by_pixels(images, labels, queries, query_labels)
-        return summarize(relevant)
+        relevant = retrieval_figures.rank_by_distance(
+            images, labels, queries, query_labels
+        )
+        return retrieval_figures.summarize(relevant)
     encode = make_encoder(name, method, int(num_bits[0]), images, seed, config)
     codes, query_codes = encode(images), encode(queries)
     index = HammingIndex(codes)
-    relevant = rank_by_codes(index, labels, query_codes, query_labels)
-    figures = {"balance": codes.mean(), "distinct_codes": count_distinct(codes)}
-    return summarize(relevant) | figures | time_search(codes, query_codes)
+    relevant = retrieval_figures.rank_by_codes(index, labels, query_codes, query_labels)
+    figures = {
+        "balance": codes.mean(),
+        "distinct_codes": retrieval_figures.count_distinct(codes),
+    }
+    return (
+        retrieval_figures.summarize(relevant)
+        | figures
+        | time_search(codes, query_codes)
+    )
 
 
 def make_encoder(name, method, num_bits, images, seed, config):
@@ -90,8 +100,8 @@ def make_encoder(name, method, num_bits, images, seed, config):
     if method == "dbn":
         return train(name, num_bits, seed, config).encode
     fit = hash_baselines.BASELINES[method]
-    encode = fit(to_rows(images), num_bits, seed)
-    return lambda x: encode(to_rows(x))
+    encode = fit(retrieval_figures.to_rows(images), num_bits, seed)
+    return lambda x: encode(retrieval_figures.to_rows(x))
 
 
 def train(name, num_bits, seed, config):
@@ -105,50 +115,6 @@ def train(name, num_bits, seed, config):
         **options, seed=seed, log_dir=str(folder), resume=folder.is_dir()
     )
     return train_semantic_hashing.main(flags)
-
-
-def to_rows(images):
-    """Returns images as rows of pixels."""
-    return images.reshape(len(images), -1)
-
-
-def rank_by_codes(index, labels, queries, query_labels):
-    """Yields whether what is found is relevant, nearest first, for some queries."""
-    for batch, wanted in zip(
-        in_batches(queries, 100), in_batches(query_labels, 100), strict=True
-    ):
-        # Small integers are sorted by counting.
-        distances = np.stack([index.distances(query) for query in batch])
-        order = np.argsort(distances.astype("uint8"), axis=1, kind="stable")
-        yield labels[order] == wanted[:, None]
-
-
-def rank_by_pixels(images, labels, queries, query_labels):
-    """Yields the same by the Euclidean distance of pixels."""
-    rows = to_rows(images)
-    squares = np.square(rows).sum(axis=1)
-    for batch, wanted in zip(
-        in_batches(to_rows(queries), 100), in_batches(query_labels, 100), strict=True
-    ):
-        order = np.argsort(squares - 2 * batch @ rows.T, axis=1, kind="stable")
-        yield labels[order] == wanted[:, None]
-
-
-def summarize(relevant):
-    """Returns the figures of all queries, some queries at a time."""
-    precision, average_precision = [], []
-    for each in relevant:
-        precision += len(each) * [metrics.precision_at(each, 10)]
-        average_precision += list(metrics.average_precision(each))
-    return {
-        "precision_at_10": np.mean(precision),
-        "mean_average_precision": np.nanmean(average_precision),
-    }
-
-
-def count_distinct(codes):
-    """Returns how many codes differ, as a share of all."""
-    return len(np.unique(codes, axis=0)) / len(codes)
 
 
 def time_search(codes, queries, num_codes=60_000, num_queries=101):
