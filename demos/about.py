@@ -243,7 +243,7 @@ MODELS = (
         "SemanticHashing",
         "Boltzmann machines",
         "A deep belief network made an autoencoder, whose codes are a few bits.",
-        "",
+        "Retrieval",
         "Salakhutdinov, Hinton, 2007",
         "https://www.cs.toronto.edu/~rsalakhu/papers/semantic_final.pdf",
         "Deep belief networks: clustering and retrieval by binary codes",

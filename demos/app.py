@@ -17,10 +17,19 @@ def build():
     import cyclegan
     import latent_space
     import pix2pix
+    import retrieval
     import sampling
     import training_live
 
-    modules = [sampling, latent_space, pix2pix, cyclegan, training_live, about]
+    modules = [
+        sampling,
+        latent_space,
+        retrieval,
+        pix2pix,
+        cyclegan,
+        training_live,
+        about,
+    ]
     pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
 
@@ -30,11 +39,13 @@ def warm_up():
     import cyclegan
     import latent_space
     import pix2pix
+    import retrieval
     import sampling
     import training_live
 
     first = {
         "Sampling": sampling.sample,
+        "Retrieval": retrieval.warm_up,
         "pix2pix": pix2pix.warm_up,
         "CycleGAN": cyclegan.warm_up,
     }

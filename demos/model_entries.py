@@ -253,6 +253,8 @@ def read_entry(path, name=None, dataset=None):
 
 def page_of(model_class):
     """Returns the name of the page that offers models of a class."""
+    if issubclass(model_class, models.SemanticHashing):
+        return "Retrieval"
     if not issubclass(model_class, Translator):
         return "Sampling"
     return "CycleGAN" if hasattr(model_class, "reconstruct") else "pix2pix"
@@ -283,7 +285,7 @@ def add_model(path, dataset=None):
 
 
 def _shipped_dataset(entry):
-    if entry.page == "Sampling":
+    if entry.page in ("Sampling", "Retrieval"):
         by_shape = {(28, 28, 1): "mnist", (64, 64, 3): "emoji"}
         return by_shape.get(entry.image_shape)
     by_channels = {1: "emoji_edges", 3: "emoji_vendors"}
