@@ -58,6 +58,13 @@ CLAIMS = {
             ("validation_error", "validation error", "{:.2%}"),
         ),
     ),
+    "clustering": (
+        "Features in the plane",
+        (
+            ("purity", "purity of k-means", "{:.1%}"),
+            ("neighbor_error", "error of the nearest neighbour", "{:.1%}"),
+        ),
+    ),
     "retrieval": (
         "Codes, bits",
         (

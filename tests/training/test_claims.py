@@ -5,12 +5,14 @@ import json
 import math
 import types
 
+import clustering
 import combinatorial
 import generated_data
 import indicator
 import memorization
 import numpy as np
 import optimal_discriminator
+import PIL.Image
 import pretraining
 import pytest
 import repeated_runs
@@ -321,6 +323,45 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
         assert len(run["curve"]) == 2 and min(run["curve"]) == run["validation_error"]
         assert run["curve"][run["epoch"] - 1] == run["validation_error"]
         assert 0 < run["test_error"] < 1
+
+
+# Clustering --------------------------------------------------------------------------
+
+
+def test_maps_are_measured_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(clustering, "HIDDEN_DIMS", (12, 2))
+    config = clustering.Config(
+        seeds=(0,),
+        layer_epochs=1,
+        epochs=1,
+        max_images=300,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_clustering.json"),
+    )
+    figures = clustering.main(config)["metrics"]
+    assert set(figures) == set(clustering.VARIANTS)
+    for name in clustering.VARIANTS:
+        assert 0.1 < figures[name]["purity"] < 1
+        assert "map" not in figures[name]["runs"][0]
+    assert figures["pca"]["neighbor_error"] < 0.7  # 0.9 is chance.
+    with PIL.Image.open(tmp_path / "claim_clustering.webp") as picture:
+        assert picture.width > 3 * 400
+        assert len(picture.getcolors(2**20)) > 100
+
+
+def test_purity_is_that_of_the_clusters():
+    rng = np.random.default_rng(0)
+    angles = 2 * np.pi * np.arange(10) / 10
+    centers = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def draw(spread, count=100):
+        labels = np.arange(10).repeat(count)
+        return centers[labels] + rng.normal(0, spread, (10 * count, 2)), labels
+
+    for spread, low, high in ((0.02, 1.0, 1.0), (1.0, 0.1, 0.5)):
+        figures = clustering.measure(*draw(spread), *draw(spread), seed=0)
+        assert low <= figures["purity"] <= high
+        assert 1 - high <= figures["neighbor_error"] <= 1 - low
 
 
 # Combinatorial problems --------------------------------------------------------------
