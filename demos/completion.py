@@ -238,7 +238,7 @@ def build():
         digit = gr.State()
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280, elem_classes="controls"):
-                example = digits.build_example("A real digit")
+                example = digits.build_example("A real digit", FIRST[0])
                 sheet, cover = build_sheet()
             with gr.Column(scale=9, min_width=320):
                 again = build_head()
@@ -263,8 +263,10 @@ def build():
         page.load(take_first, None, **taken).success(**drawing)
         covering = cover.input(cover_part, [digit, cover], sheet, **quiet)
         covering.success(**drawing)
-        # What is painted is no longer one of the parts.
+        # What is painted is none of the parts, what is drawn none of the examples.
         sheet.input(lambda: None, None, cover, **helpers.QUIET)
+        for event in (pad.input, upload.upload):
+            event(lambda: None, None, example, **helpers.QUIET)
         sheet.input(**drawing)
         sheet.clear(uncover, digit, [sheet, cover, *rows], **quiet)
         again.click(sampling.draw_seed, None, seed, **helpers.QUIET).then(**drawing)
@@ -288,10 +290,10 @@ def build_sheet():
 
 def build_sources():
     """Adds where else digits come from, and returns it: a drawing, an upload."""
-    with gr.Column(scale=4, min_width=280):
+    with gr.Column(scale=4, min_width=280, elem_classes="controls"):
         with gr.Accordion("Or draw a digit", open=False):
             pad = digits.build_pad()
-    with gr.Column(scale=9, min_width=280):
+    with gr.Column(scale=9, min_width=280, elem_classes="controls"):
         upload = digits.build_upload()
     return pad, upload
 

@@ -124,10 +124,11 @@ def build_others():
     return build_example("Or take a real digit"), build_upload()
 
 
-def build_example(label):
+def build_example(label, value=None):
     """Adds the choice of a real digit."""
     return gr.Radio(
         [(str(i), i) for i in range(10)],
+        value=value,
         label=label,
         info="From the validation images: no model saw them.",
         elem_classes="digits",

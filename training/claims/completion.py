@@ -46,7 +46,7 @@ class Config(repeated_runs.Config):
     seeds: tuple = flag((0,), "of the completions")
     log_dir: str = flag("runs/completion", "folder for the figures of the runs")
     num_images: int = flag(1000, "test digits")
-    num_validation: int = flag(500, "validation digits that choose the Gibbs steps")
+    num_validation: int = flag(300, "validation digits that choose the Gibbs steps")
     num_completions: int = flag(8, "of each half of a digit")
 
 
