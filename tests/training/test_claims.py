@@ -367,6 +367,8 @@ def test_local_search_ends_where_no_change_gains():
 
 
 def test_completions_are_measured_beside_simple_ones(tmp_path, monkeypatch):
+    few = datasets.load("mnist", "train").take(3000).images
+    monkeypatch.setattr(completion, "load_training", lambda: few)
     monkeypatch.setattr(completion, "STEPS", (1, 2))
     model = RBM((28, 28, 1), num_hidden=3, seed=0)
     model.save(tmp_path / "model.keras")
@@ -383,10 +385,12 @@ def test_completions_are_measured_beside_simple_ones(tmp_path, monkeypatch):
     assert list(figures) == [*completion.BASELINES, name]
     errors = {key: values["error"] for key, values in figures.items()}
     assert errors["originals"] <= 0.05
-    assert errors["nearest_neighbor"] < 0.3 < errors["training_mean"]
-    assert errors[name] > 0.3  # It has learned nothing.
+    assert errors["nearest_neighbor"] < 0.4 < errors["training_mean"]
+    assert errors[name] > 0.4  # It has learned nothing.
     assert "distance" not in figures["nearest_neighbor"]
-    assert figures[name]["distance"] > figures["nearest_neighbors"]["distance"] / 2
+    # Its probabilities are 1 / 2, nearly.
+    assert 0 < figures[name]["distance"] < 0.01
+    assert figures["nearest_neighbors"]["distance"] > 0.1
     for values in figures.values():
         sides = [values[side] for side in masks.SIDES]
         assert values["error"] == pytest.approx(np.mean(sides), abs=1e-5)
@@ -401,6 +405,8 @@ def test_completions_are_measured_beside_simple_ones(tmp_path, monkeypatch):
 def test_presets_that_complete_digits_are_found():
     assert "rbm_mnist" in completion.find_models()
     assert not {"vae_mnist", "dcgan_emoji"} & set(completion.find_models())
+    assert completion.name_of("rbm_mnist") == "rbm_mnist"
+    assert completion.name_of("./runs/dbn-2/model.keras") == "runs_dbn_2_model"
 
 
 def test_neighbors_are_found_by_what_is_known(monkeypatch):

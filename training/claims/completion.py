@@ -21,6 +21,7 @@ import find_training  # noqa: F401, I001
 import dataclasses
 import functools
 import pathlib
+import re
 
 import numpy as np
 import repeated_runs
@@ -226,7 +227,7 @@ def find_models():
 
 def name_of(path):
     """Returns what a model is called in the result."""
-    return "_".join(pathlib.Path(path).with_suffix("").parts)
+    return re.sub(r"\W+", "_", path.removesuffix(".keras")).strip("_")
 
 
 # Picture ------------------------------------------------------------------------------
@@ -248,6 +249,7 @@ def save_picture(draw, name, config):
         np.concatenate(rows), (0, 255), columns=SHOWN + 2, padding=2
     )
     out = pathlib.Path(config.out).parent if config.out else result_files.FOLDER
+    out.mkdir(parents=True, exist_ok=True)
     picture = image_grids.to_pil(grid, scale=2)
     picture.save(out / f"claim_completion_{name}.webp", lossless=True)
 
