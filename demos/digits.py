@@ -121,15 +121,24 @@ def build_results():
 
 def build_others():
     """Adds what can be taken in place of a drawing: an example, and an upload."""
-    example = gr.Radio(
+    return build_example("Or take a real digit"), build_upload()
+
+
+def build_example(label, value=None):
+    """Adds the choice of a real digit."""
+    return gr.Radio(
         [(str(i), i) for i in range(10)],
-        label="Or take a real digit",
-        info="From the validation images of MNIST; the model never saw them.",
+        value=value,
+        label=label,
+        info="From the validation images: no model saw them.",
         elem_classes="digits",
     )
+
+
+def build_upload():
+    """Adds the upload of a digit."""
     with gr.Accordion("Or upload a picture of one", open=False):
-        upload = helpers.upload("At most 5 MB and 2048×2048 pixels")
-    return example, upload
+        return helpers.upload("At most 5 MB and 2048×2048 pixels")
 
 
 def small_picture(label, alt_text, min_width=160):

@@ -5,6 +5,7 @@ const pad = element.querySelector(".pad");
 const canvas = pad.querySelector("canvas");
 const paper = canvas.getContext("2d", { willReadFrequently: true });
 const options = pad.dataset;
+const cell = Number(options.cell);
 const steps = []; // What was on the paper before each change, for "Undo".
 let tool = "pen";
 let last = null;
@@ -30,14 +31,33 @@ function position(event) {
 function draw(event) {
   if (!last) return;
   const next = position(event);
+  cell ? fillCells(last, next) : drawLine(last, next);
+  last = next;
+}
+
+function drawLine(start, end) {
   paper.lineWidth = options[tool];
   paper.lineCap = paper.lineJoin = "round";
-  paper.strokeStyle = tool === "pen" ? "black" : "white";
+  paper.strokeStyle = tool === "pen" ? options.color : "white";
   paper.beginPath();
-  paper.moveTo(...last);
-  paper.lineTo(...next);
+  paper.moveTo(...start);
+  paper.lineTo(...end);
   paper.stroke();
-  last = next;
+}
+
+// Fills the squares whose centres are near the way from one point to another.
+function fillCells([startX, startY], [endX, endY]) {
+  const [wayX, wayY] = [endX - startX, endY - startY];
+  const length = wayX ** 2 + wayY ** 2 || 1;
+  paper.fillStyle = options.color;
+  for (let y = 0; y < canvas.height; y += cell)
+    for (let x = 0; x < canvas.width; x += cell) {
+      const [fromX, fromY] = [x + cell / 2 - startX, y + cell / 2 - startY];
+      const share = (fromX * wayX + fromY * wayY) / length;
+      const near = Math.min(Math.max(share, 0), 1);
+      const away = Math.hypot(fromX - near * wayX, fromY - near * wayY);
+      if (away <= options.pen / 2) paper.fillRect(x, y, cell, cell);
+    }
 }
 
 function lift() {
@@ -61,7 +81,8 @@ function lay() {
   picture.onload = () => {
     clearTimeout(waiting);
     fit(picture.height / picture.width);
-    remember();
+    if (cell) steps.length = 0;
+    else remember();
     paper.imageSmoothingEnabled = false;
     paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
   };
@@ -91,8 +112,10 @@ const actions = {
   },
   clear() {
     clearTimeout(waiting);
-    remember();
-    blank();
+    if (!cell) {
+      remember();
+      blank();
+    }
     props.value = sent = "";
     trigger("clear");
   },

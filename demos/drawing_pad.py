@@ -12,7 +12,17 @@ MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
 SCRIPT = (pathlib.Path(__file__).parent / "drawing_pad.js").read_text("utf-8")
 
 
-def build(heading, words, side=280, pen=22, eraser=None, wait=400, **options):
+def build(
+    heading,
+    words,
+    side=280,
+    pen=22,
+    eraser=None,
+    wait=400,
+    cell=None,
+    color="black",
+    **options,
+):
     """Adds the sheet; its events are `input`, after a stroke, and `clear`.
 
     Args:
@@ -22,20 +32,25 @@ def build(heading, words, side=280, pen=22, eraser=None, wait=400, **options):
         pen: Number, the width of a stroke in pixels.
         eraser: Number, likewise; `None`: there is only a pen, and no "Undo".
         wait: Integer, the milliseconds after a stroke in which another may follow.
+        cell: Integer, the side of squares that are painted whole, on a picture that
+            `write` lays: "Undo" stops at it, "Clear" leaves it to the event.
+        color: String, the pen's.
         **options: See `gr.HTML`.
     """
     tools = _button("Clear", action="clear")
+    if eraser or cell:
+        tools = _button("Undo", action="undo") + tools
     if eraser:
         tools = (
             _button("Pen", tool="pen", pressed=True)
             + _button("Eraser", tool="eraser", pressed=False)
-            + _button("Undo", action="undo")
             + tools
         )
     return gr.HTML(
         html_template=f"""
 <div class="pad" style="max-width: {side}px" data-pen="{pen}" data-eraser="{eraser}"
- data-wait="{wait}"><div class="pad-head"><span>{html.escape(heading)}</span>
+ data-wait="{wait}" data-cell="{cell or 0}" data-color="{color}">
+<div class="pad-head"><span>{html.escape(heading)}</span>
 <span class="pad-tools">{tools}</span></div>
 <canvas width="{side}" height="{side}" role="img"
  aria-label="{html.escape(words)}"></canvas></div>""",
@@ -51,13 +66,13 @@ def _button(text, action=None, tool=None, pressed=None):
     return f'<button type="button" {role}{state}>{text}</button>'
 
 
-def read(drawing):
-    """Returns a gray `PIL.Image` of what a sheet sent, or an error for the page."""
+def read(drawing, channels=1):
+    """Returns a `PIL.Image` of what a sheet sent, gray or RGB, or an error."""
     try:
         data = base64.b64decode(drawing[:MAX_DRAWING].split(",")[1])
     except (TypeError, ValueError, IndexError) as error:
         raise helpers.complain("The drawing could not be read.") from error
-    return helpers.open_upload(io.BytesIO(data))
+    return helpers.open_upload(io.BytesIO(data), channels)
 
 
 def write(picture):

@@ -18,6 +18,22 @@ def to_uint8(images, value_range=(0.0, 1.0)):
     return np.round(255 * np.clip((images - low) / (high - low), 0, 1)).astype("uint8")
 
 
+UNKNOWN = (99, 102, 168)  # A muted indigo, which no gray image has.
+
+
+def cover(images, mask, value_range=(0.0, 1.0), color=UNKNOWN):
+    """Returns gray images in RGB, uint8, with a colour where pixels are unknown.
+
+    Args:
+        images: Array of shape (num_images, height, width, 1).
+        mask: Array that broadcasts to it: 1 where a pixel is known, else 0.
+        value_range: Pair of floats, the values of black and white.
+        color: Three integers from 0 to 255.
+    """
+    known = np.asarray(mask) == 1
+    return np.where(known, to_uint8(images, value_range), np.array(color, "uint8"))
+
+
 def make_grid(images, value_range=(0.0, 1.0), columns=None, padding=0):
     """Returns one uint8 image, with the given images row by row.
 

@@ -33,6 +33,15 @@ def test_what_is_no_number_is_black():
     assert image_grids.to_uint8(values, (-1, 1)).tolist() == [0, 0, 255]
 
 
+def test_unknown_pixels_have_a_colour():
+    images = np.array([[[0.0, 1.0], [0.5, -1.0]]])[..., None]
+    covered = image_grids.cover(images, np.array([[1, 0], [1, 1]])[..., None], (-1, 1))
+    assert covered.dtype == np.uint8 and covered.shape == (1, 2, 2, 3)
+    assert covered[0, 0, 1].tolist() == list(image_grids.UNKNOWN)
+    assert covered[0, 0, 0].tolist() == [128] * 3
+    assert covered[0, 1].tolist() == [[191] * 3, [0] * 3]
+
+
 def test_grid_is_filled_row_by_row():
     grid = image_grids.make_grid(IMAGES, (0, 255))
     assert grid.shape == (4, 6, 1)

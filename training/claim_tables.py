@@ -51,6 +51,19 @@ CLAIMS = {
             ("share_of_edges", "edges cut, 200 nodes", "{:.2%}"),
         ),
     ),
+    "completion": (
+        "The other half from",
+        (
+            ("left", "left half known: error", "{:.1%}"),
+            ("right", "right half", "{:.1%}"),
+            ("top", "top half", "{:.1%}"),
+            ("bottom", "bottom half", "{:.1%}"),
+            ("error", "mean", "{:.1%}"),
+            ("distance", "distance", "{:.3f}"),
+            ("classes", "different digits", "{:.2f}"),
+            ("gibbs_steps", "Gibbs steps", "{:,.0f}"),
+        ),
+    ),
     "pretraining": (
         "784-500-500-2000-10",
         (

@@ -18,6 +18,7 @@ from gen_keras.metrics.classifier_scores import (
     classifier_scores,
     uniform_factor,
 )
+from gen_keras.metrics.completions import CompletionDiversity, completion_diversity
 from gen_keras.metrics.density_coverage import DensityCoverage, density_coverage
 from gen_keras.metrics.frechet_distance import (
     frechet_distance,

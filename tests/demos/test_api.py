@@ -1,4 +1,4 @@
-"""The eleven calls of the demos: what they answer, and what they say to nonsense."""
+"""The twelve calls of the demos: what they answer, and what they say to nonsense."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.demos.conftest import complaint, read
 gradio_client = pytest.importorskip("gradio_client")
 
 NAMES = ["/sample", "/interpolate", "/arithmetic", "/nearest", "/decode", "/encode"]
-NAMES += ["/pix2pix", "/edges", "/cyclegan", "/vary_code", "/reconstruct"]
+NAMES += ["/pix2pix", "/edges", "/cyclegan", "/vary_code", "/reconstruct", "/complete"]
 SIZES = {"dcgan_mnist": (84, 3), "dcgan_emoji": (128, 2), "rbm_mnist": (84, 3)}
 
 
@@ -36,7 +36,7 @@ def post(server, api_name, body):
 # Answers ----------------------------------------------------------------------------
 
 
-def test_api_is_the_eleven_documented_calls(client):
+def test_api_is_the_twelve_documented_calls(client):
     api = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(api) == sorted(NAMES)
     for name, call in api.items():

@@ -7,6 +7,7 @@ import types
 
 import clustering
 import combinatorial
+import completion
 import generated_data
 import indicator
 import memorization
@@ -18,10 +19,12 @@ import pytest
 import repeated_runs
 import tricks
 from keras import ops
+from PIL import Image
 from scipy import stats
 
-from gen_keras import datasets, metrics
+from gen_keras import datasets, masks, metrics
 from gen_keras.layers import ReferenceBatch
+from gen_keras.models import RBM
 
 
 def test_theory_of_the_optimal_discriminator(monkeypatch):
@@ -399,3 +402,92 @@ def test_local_search_ends_where_no_change_gains():
         changed = abs(ends[:, None] - np.eye(12))
         after = (changed @ graph * (1 - changed)).sum(axis=-1)
         assert (after <= found).all(axis=1).any()
+
+
+# Completion --------------------------------------------------------------------------
+
+
+def test_completions_are_measured_beside_simple_ones(tmp_path, monkeypatch):
+    few = datasets.load("mnist", "train").take(3000).images
+    monkeypatch.setattr(completion, "load_training", lambda: few)
+    monkeypatch.setattr(completion, "STEPS", (1, 2))
+    model = RBM((28, 28, 1), num_hidden=3, seed=0)
+    model.save(tmp_path / "model.keras")
+    config = completion.Config(
+        models=str(tmp_path / "model.keras"),
+        num_images=20,
+        num_validation=10,
+        num_completions=2,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_completion.json"),
+    )
+    figures = completion.main(config)["metrics"]
+    name = completion.name_of(config.models)
+    assert list(figures) == [*completion.BASELINES, name]
+    errors = {key: values["error"] for key, values in figures.items()}
+    assert errors["originals"] <= 0.05
+    assert errors["nearest_neighbor"] < 0.4 < errors["training_mean"]
+    assert errors[name] > 0.4  # It has learned nothing.
+    assert "distance" not in figures["nearest_neighbor"]
+    # Its probabilities are 1 / 2, nearly.
+    assert 0 < figures[name]["distance"] < 0.01
+    assert figures["nearest_neighbors"]["distance"] > 0.1
+    for values in figures.values():
+        sides = [values[side] for side in masks.SIDES]
+        assert values["error"] == pytest.approx(np.mean(sides), abs=1e-5)
+        assert values["error_standard_error"] < 0.2
+    assert figures[name]["gibbs_steps"] in (1, 2)
+    picture = Image.open(tmp_path / f"claim_completion_{name}.webp")
+    assert picture.width == 2 * (8 * 30 - 2)
+    with pytest.raises(SystemExit, match="There is no such preset"):
+        completion.main(dataclasses.replace(config, models="nothing"))
+
+
+def test_presets_that_complete_digits_are_found():
+    assert "rbm_mnist" in completion.find_models()
+    assert not {"vae_mnist", "dcgan_emoji"} & set(completion.find_models())
+    assert completion.name_of("rbm_mnist") == "rbm_mnist"
+    assert completion.name_of("./runs/dbn-2/model.keras") == "runs_dbn_2_model"
+
+
+def test_neighbors_are_found_by_what_is_known(monkeypatch):
+    training = np.zeros((2, 28, 28, 1), "float32")
+    training[0, :14], training[1, 14:] = 1, 1
+    monkeypatch.setattr(completion, "load_training", lambda: training)
+    images = np.zeros((1, 28, 28, 1), "float32")
+    top = masks.half((28, 28, 1), "top")
+    # The known half is black: so is that of the second, whose other half is white.
+    completed = completion.take_neighbors(images, top, 2)
+    assert completed.shape == (1, 2, 28, 28, 1)
+    np.testing.assert_array_equal(completed[0, 0], training[1])
+    np.testing.assert_array_equal(completed[0, 1], 0 * images[0])
+    mean = completion.take_mean(images, top, 1)
+    np.testing.assert_array_equal(mean[0, 0], 0.5 * (1 - top))
+
+
+@pytest.mark.parametrize(
+    "errors, chosen", [((0.5, 0.25, 0.24), 100), ((0.5, 0.35, 0.24), 1000)]
+)
+def test_the_fewest_steps_that_are_as_good_are_chosen(monkeypatch, errors, chosen):
+    monkeypatch.setattr(completion, "STEPS", (10, 100, 1000))
+    monkeypatch.setattr(completion, "load_digits", lambda *args: (None, None))
+    rest = iter(errors)
+
+    def measure(*args):
+        return {"error": next(rest), "over_images": {"error": 0.02}}
+
+    monkeypatch.setattr(completion, "measure", measure)
+    steps, curve = completion.choose_steps(None, 0, completion.Config())
+    assert steps == chosen and list(curve.values()) == list(errors)
+
+
+def test_a_model_that_changes_what_is_known_is_refused():
+    class Careless(RBM):
+        def complete(self, images, mask, **options):
+            return 1 - images
+
+    images = np.zeros((2, 28, 28, 1), "float32")
+    mask = masks.half((28, 28, 1), "top")
+    model = Careless((28, 28, 1), num_hidden=2, seed=0)
+    with pytest.raises(ValueError, match="known pixels.*Received: Careless"):
+        completion.complete(model, images, mask, 3, 1, 0)

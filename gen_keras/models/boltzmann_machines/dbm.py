@@ -283,8 +283,10 @@ class DBM(TwoPhases, GenerativeModel):
         visible = self._flatten(images)
         mask = self._make_mask(mask, images)
         with self.seeded(seed):
-            coins = self._flip_coins(visible.shape)
-            start = self._start_from(mask * visible + (1 - mask) * coins)
+            # Given that no hidden unit is 1, as in `RBM.complete`.
+            bias = ops.broadcast_to(self.biases[0], ops.shape(visible))
+            drawn = self._sample_bernoulli(ops.sigmoid(bias))
+            start = self._start_from(mask * visible + (1 - mask) * drawn)
             return self._run(start, mask, gibbs_steps, 1.0, probabilities)
 
     def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0):

@@ -227,7 +227,8 @@ class DBN(TwoPhases, GenerativeModel):
         """Returns images whose unknown pixels are drawn given the known ones.
 
         Draws go up, through the top RBM and down again, and the known pixels are put
-        back: as good as q is, the chain comes to what the model has given them.
+        back: as good as q is, the chain comes to what the model has given them. It
+        starts as that of `RBM.complete`.
 
         Args:
             images: Array of shape (batch, *visible_shape).
@@ -243,11 +244,11 @@ class DBN(TwoPhases, GenerativeModel):
         check_range("gibbs_steps", gibbs_steps, 1)
         mask, states = self._make_mask(mask, images), self._flatten(images)
         with self.seeded(seed):
-            start = bottom.visible_layer.draw_start(
-                tuple(states.shape), bottom.seed_generator
+            start = mask * states + (1 - mask) * bottom._draw_without_hidden(
+                states.shape[0]
             )
             samples, means = self._run_clamped_chain(
-                mask * states + (1 - mask) * start,
+                start,
                 mask,
                 ops.convert_to_tensor(gibbs_steps - 1, "int32"),
             )

@@ -263,6 +263,9 @@ class RBM(TwoPhases, GenerativeModel):
     def complete(self, images, mask, seed=None, gibbs_steps=500, probabilities=False):
         """Returns images whose unknown pixels are drawn given the known ones.
 
+        At the start they are drawn given that no hidden unit is 1: about as bright as
+        data, where fair coins would take many steps to be forgotten.
+
         Args:
             images: Array of shape (batch, *visible_shape).
             mask: Array that broadcasts to `images`: 1 where a pixel is known, else 0.
@@ -277,10 +280,9 @@ class RBM(TwoPhases, GenerativeModel):
         mask = self._make_mask(mask, images)
         states = self._flatten(images)
         with self.seeded(seed):
-            start = self.visible_layer.draw_start(
-                tuple(states.shape), self.seed_generator
+            start = mask * states + (1 - mask) * self._draw_without_hidden(
+                states.shape[0]
             )
-            start = mask * states + (1 - mask) * start
             return self._run(start, gibbs_steps, 1.0, probabilities, mask)
 
     def reconstruct(self, visible):
@@ -348,6 +350,11 @@ class RBM(TwoPhases, GenerativeModel):
             (num_samples,), 0, self.num_chains, seed=self.seed_generator
         )
         return ops.take(ops.convert_to_tensor(self.chains), index, axis=0)
+
+    def _draw_without_hidden(self, num_samples):
+        """Draws v given that all h are 0, (num_samples, num_visible)."""
+        inputs = self._visible_inputs(ops.zeros((num_samples, self.num_hidden)))
+        return self._draw_visible(inputs, None)
 
     def _hidden_inputs(self, visible):
         statistic = self.copies[0] * self.visible_layer.statistic(visible)
