@@ -93,7 +93,7 @@ def _describe(entry):
     data = datasets.load(entry.dataset, "train", **options)
     if data.labels is None:
         return len(data) * ["image"]
-    names = data.class_names or list(map(str, range(int(data.labels.max()) + 1)))
+    names = data.label_names or list(map(str, range(int(data.labels.max()) + 1)))
     return [names[label] for label in data.labels]
 
 

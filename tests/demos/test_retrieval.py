@@ -12,7 +12,7 @@ import digits  # noqa: E402
 import model_entries  # noqa: E402
 import retrieval  # noqa: E402
 
-from gen_keras import models  # noqa: E402
+from gen_keras import datasets, models  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -42,6 +42,12 @@ LABELS = np.arange(40) % 10
 class FewDigits:
     image_shape = (28, 28, 1)
     rows = RNG.integers(0, 256, (40, 784), "uint8")
+
+
+def test_images_are_described_by_their_classes(offer):
+    entry = offer(models.SemanticHashing((28, 28, 1), (8,)))
+    labels = datasets.load("mnist").labels
+    assert retrieval._describe(entry) == [str(label) for label in labels]
 
 
 def test_what_is_found_is_nearest():
