@@ -14,19 +14,22 @@ import training_images
 def build():
     """Returns the app of all pages."""
     import about  # After `add_model`: the pages show what there is to choose.
+    import boltzmann
     import cyclegan
     import latent_space
     import pix2pix
     import sampling
     import training_live
 
-    modules = [sampling, latent_space, pix2pix, cyclegan, training_live, about]
+    modules = [sampling, latent_space, boltzmann, pix2pix, cyclegan]
+    modules += [training_live, about]
     pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
 
 
 def warm_up():
     """Does once, in the background, what would make the first visitors wait."""
+    import boltzmann
     import cyclegan
     import latent_space
     import pix2pix
@@ -47,8 +50,9 @@ def warm_up():
         if entry.dataset:
             with _reported(entry.dataset):
                 training_images.read(entry.dataset, entry.image_shape)
-    with _reported(training_live.PAGE):
-        training_live.warm_up()
+    for module in (boltzmann, training_live):
+        with _reported(module.PAGE):
+            module.warm_up()
 
 
 class _reported:

@@ -1,18 +1,18 @@
-// A sheet of paper to draw on: pen, finger or mouse. Each stroke sends the picture as a
-// data URL; one that comes from the server is laid on the paper, to be drawn on.
+// A sheet of paper to draw on with a mouse, a pen or a finger. Each stroke sends the
+// picture as a data URL; one that comes from the server is laid on the paper, to be drawn on.
 // Gradio's own editor needs WebGL and a choice of tools first.
 const pad = element.querySelector(".pad");
 const canvas = pad.querySelector("canvas");
 const paper = canvas.getContext("2d", { willReadFrequently: true });
 const options = pad.dataset;
 const steps = []; // What was on the paper before each change, for "Undo".
-let tool = "pen";
+let tool = pad.querySelector("[data-tool]").dataset;
 let last = null;
 let waiting = null;
 let sent = "";
 
 function blank() {
-  paper.fillStyle = "white";
+  paper.fillStyle = options.paper;
   paper.fillRect(0, 0, canvas.width, canvas.height);
 }
 
@@ -30,9 +30,9 @@ function position(event) {
 function draw(event) {
   if (!last) return;
   const next = position(event);
-  paper.lineWidth = options[tool];
+  paper.lineWidth = tool.width;
   paper.lineCap = paper.lineJoin = "round";
-  paper.strokeStyle = tool === "pen" ? "black" : "white";
+  paper.strokeStyle = tool.color;
   paper.beginPath();
   paper.moveTo(...last);
   paper.lineTo(...next);
@@ -78,7 +78,7 @@ function fit(ratio) {
 }
 
 function choose(button) {
-  tool = button.dataset.tool;
+  tool = button.dataset;
   for (const other of pad.querySelectorAll("[data-tool]"))
     other.setAttribute("aria-pressed", other === button);
 }
@@ -112,7 +112,7 @@ canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
 for (const button of pad.querySelectorAll("button"))
   button.addEventListener("click", () =>
-    button.dataset.tool ? choose(button) : actions[button.dataset.action]()
+    "tool" in button.dataset ? choose(button) : actions[button.dataset.action]()
   );
 watch("value", lay);
 lay(); // A value may be there before the sheet is.

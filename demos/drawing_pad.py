@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import pathlib
+import typing
 
 import gradio as gr
 import gradio_helpers as helpers
@@ -12,31 +13,43 @@ MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
 SCRIPT = (pathlib.Path(__file__).parent / "drawing_pad.js").read_text("utf-8")
 
 
-def build(heading, words, side=280, pen=22, eraser=None, wait=400, **options):
+class Tool(typing.NamedTuple):
+    """What lines are drawn with: its name, their colour and width in pixels."""
+
+    name: str
+    color: str
+    width: float
+
+
+PEN = Tool("Pen", "#000000", 22)
+
+
+def build(heading, words, side=280, tools=(PEN,), paper="#ffffff", wait=400, **options):
     """Adds the sheet; its events are `input`, after a stroke, and `clear`.
 
     Args:
         heading: String, above the sheet.
         words: String that says what it is for to those who cannot see it.
         side: Integer, pixels of the drawing, a square until `write` changes it.
-        pen: Number, the width of a stroke in pixels.
-        eraser: Number, likewise; `None`: there is only a pen, and no "Undo".
+        tools: Sequence of `Tool`; of several one is chosen, and there is "Undo".
+        paper: String, the colour of the sheet.
         wait: Integer, the milliseconds after a stroke in which another may follow.
         **options: See `gr.HTML`.
     """
-    tools = _button("Clear", action="clear")
-    if eraser:
-        tools = (
-            _button("Pen", tool="pen", pressed=True)
-            + _button("Eraser", tool="eraser", pressed=False)
-            + _button("Undo", action="undo")
-            + tools
-        )
+    buttons = "".join(
+        _button(tool.name, f'data-tool aria-pressed="{str(i == 0).lower()}"', tool)
+        for i, tool in enumerate(tools)
+    )
+    if len(tools) > 1:
+        buttons += _button("Undo", 'data-action="undo"')
+    else:
+        buttons = buttons.replace("<button", "<button hidden")
+    buttons += _button("Clear", 'data-action="clear"')
     return gr.HTML(
         html_template=f"""
-<div class="pad" style="max-width: {side}px" data-pen="{pen}" data-eraser="{eraser}"
- data-wait="{wait}"><div class="pad-head"><span>{html.escape(heading)}</span>
-<span class="pad-tools">{tools}</span></div>
+<div class="pad" style="max-width: {side}px" data-paper="{paper}" data-wait="{wait}">
+<div class="pad-head"><span>{html.escape(heading)}</span>
+<span class="pad-tools">{buttons}</span></div>
 <canvas width="{side}" height="{side}" role="img"
  aria-label="{html.escape(words)}"></canvas></div>""",
         js_on_load=SCRIPT,
@@ -45,10 +58,9 @@ def build(heading, words, side=280, pen=22, eraser=None, wait=400, **options):
     )
 
 
-def _button(text, action=None, tool=None, pressed=None):
-    role = f'data-action="{action}"' if action else f'data-tool="{tool}"'
-    state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
-    return f'<button type="button" {role}{state}>{text}</button>'
+def _button(text, role, tool=None):
+    line = f' data-color="{tool.color}" data-width="{tool.width}"' if tool else ""
+    return f'<button type="button" {role}{line}>{text}</button>'
 
 
 def read(drawing):

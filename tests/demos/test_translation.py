@@ -125,7 +125,7 @@ def test_a_drawing_goes_to_the_sheet_and_back():
 
 def test_a_pen_stroke_looks_like_a_line_of_the_training_images():
     sheet = Image.new("L", (pix2pix.SIDE, pix2pix.SIDE), "white")
-    middle, half = pix2pix.SIDE // 2, pix2pix.PEN / 2
+    middle, half = pix2pix.SIDE // 2, pix2pix.PEN.width / 2
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((middle - half, 0, middle + half - 1, pix2pix.SIDE), fill=0)
     ink = 255 - translation.crop(sheet, (64, 64, 1))[32, :, 0].astype(int)
