@@ -1,6 +1,7 @@
 """Boltzmann: a Gibbs chain to watch and to steer, weights, and an energy landscape."""
 
 import base64
+import threading
 import time
 
 import digits
@@ -62,52 +63,59 @@ def to_entry(name):
 class Chain:
     """A Gibbs chain of one image, some of whose pixels may be clamped.
 
+    All may change while it runs: events of the page call what is not `run`.
+
     Args:
         entry: `Entry` of the model.
         seed: Integer or `None`, of all that is drawn.
-        image: Array of the model's image shape, 0 and 1, where it starts; by default
-            from fair coins.
 
     Attributes:
+        means: Array (1, *image_shape), p(v = 1 | h) and what is clamped.
         step: Integer, the Gibbs steps that were taken.
         gibbs_steps: Integer, those from one picture to the next.
-        temperature: Float; so is `gibbs_steps` free to change while the chain runs.
+        temperature: Float.
         is_stopped: Boolean; if it is set, `run` ends.
     """
 
-    def __init__(self, entry, seed=None, image=None):
-        self.entry = entry
+    def __init__(self, entry, seed=None):
         self._rng = np.random.default_rng(seed)
+        self._lock = threading.Lock()
+        self.mask = np.zeros(0)
+        self.gibbs_steps, self.temperature, self.is_stopped = 1, 1.0, False
+        self.restart(entry)
+
+    def restart(self, entry, image=None):
+        """Starts anew from an image of 0 and 1, or from coins; clamped pixels stay."""
         shape = (1, *entry.image_shape)
-        self.states = self._rng.integers(2, size=shape).astype("float32")
-        if image is not None:
+        with self._lock:
+            self.entry, self.step = entry, 0
+            if image is None:
+                image = self._rng.integers(2, size=shape)
             self.states = np.asarray(image, "float32").reshape(shape)
-        self.means = self.states
-        self.mask = np.zeros(shape, "float32")
-        self.step, self.gibbs_steps, self.temperature = 0, 1, 1.0
-        self.is_stopped = False
+            if self.mask.shape != shape:
+                self.mask = self.values = np.zeros(shape, "float32")
+            self.means = np.where(self.mask, self.values, self.states)
 
     def clamp(self, mask, values):
         """Holds the pixels where `mask` is 1 at `values`, both of the image shape."""
-        self.mask = mask[None].astype("float32")
-        self.states = np.where(mask, values, self.states).astype("float32")
-        self.means = np.where(mask, values, self.means)
+        with self._lock:
+            self.mask, self.values = mask[None].astype("float32"), values[None]
+            self.means = np.where(self.mask, self.values, self.means)
 
     def advance(self, gibbs_steps):
-        """Takes Gibbs steps; sets `means` to p(v = 1 | h) of the one that follows."""
-        options = {"temperature": self.temperature, "mask": self.mask}
-        clamped = self.mask * self.states
+        """Takes Gibbs steps, and one more for `means`."""
+        with self._lock:
+            self.states = np.where(self.mask, self.values, self.states)
+            self.states = self._draw(gibbs_steps)
+            self.means = self._draw(1, probabilities=True)
+            self.step += gibbs_steps
+
+    def _draw(self, gibbs_steps, **options):
+        options |= {"temperature": self.temperature, "mask": self.mask}
+        seed = int(self._rng.integers(model_entries.MAX_SEED))
         with self.entry.lock:
-            self.states, means = (
-                ops.convert_to_numpy(
-                    self.entry.model.gibbs(
-                        self.states, steps, self._draw_seed(), **options, **more
-                    )
-                )
-                for steps, more in ((gibbs_steps, {}), (1, {"probabilities": True}))
-            )
-        self.means = np.where(options["mask"], clamped, means)
-        self.step += gibbs_steps
+            states = self.entry.model.gibbs(self.states, gibbs_steps, seed, **options)
+            return ops.convert_to_numpy(states)
 
     def run(self):
         """Advances until it is stopped, and yields after each picture's steps."""
@@ -118,9 +126,6 @@ class Chain:
             self.advance(self.gibbs_steps)
             yield
             time.sleep(max(0, end - time.monotonic()))
-
-    def _draw_seed(self):
-        return int(self._rng.integers(model_entries.MAX_SEED))
 
 
 def read_clamps(image, shape):
@@ -213,7 +218,7 @@ def draw(chain):
     gray = np.repeat(255 * chain.means[0], 3, axis=-1)
     held = np.repeat(chain.mask[0], 3, axis=-1) > 0
     tools = [hex_to_rgb(tool.color) for tool in (PAPER, INK)]
-    colors = np.where(chain.states[0] > 0.5, tools[1], tools[0])
+    colors = np.where(chain.values[0] > 0.5, tools[1], tools[0])
     pixels = np.where(held, colors, gray).round().astype("uint8")
     data = base64.b64encode(image_grids.encode_png(pixels)).decode()
     words = "The present image of the Gibbs chain"
@@ -239,28 +244,26 @@ def describe(chain):
 
 @helpers.guarded
 def restart(chain, preset, digit, gibbs_steps, temperature):
-    """Returns a chain that starts anew, its picture and its status.
+    """Starts a chain anew; returns it, its picture and its status.
 
     Args:
-        chain: `Chain` or `None`; it is stopped, and its clamped pixels stay.
+        chain: `Chain`, or `None`: a new one.
         preset: String.
-        digit: Integer or `None`: noise.
+        digit: Integer, a real digit where it starts, or `None`: noise.
         gibbs_steps: See `set_pace`.
         temperature: See `set_pace`.
     """
     entry = to_entry(preset)
+    chain = chain or Chain(entry)
     image = None
     if digit is not None and entry.image_shape == digits.SHAPE:
         image = digits.get_example(digit) > 127
-    new = Chain(entry, image=image)
-    set_pace(new, gibbs_steps, temperature)
-    if chain is not None:
-        chain.is_stopped = True
-        if chain.mask.shape == new.mask.shape:
-            new.clamp(chain.mask[0], chain.states[0])
-    return new, draw(new), describe(new)
+    chain.restart(entry, image)
+    set_pace(chain, gibbs_steps, temperature)
+    return chain, draw(chain), describe(chain)
 
 
+@helpers.guarded
 def set_pace(chain, gibbs_steps, temperature):
     """Sets how many steps lie between two pictures, and the temperature."""
     if chain is not None:
@@ -352,18 +355,19 @@ def build_menu(entries):
 
 def build_chain(page, entries):
     """Adds the tool that shows a Gibbs chain."""
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="apart"):
         with gr.Column(scale=5, min_width=280, elem_classes="controls"):
             preset = build_menu(entries)
             gr.Markdown(
-                "Draw on the picture, even while the chain runs: **ink** stays ink, "
-                "**paper** stays paper, and the chain finds what fits.",
+                "The chain starts from noise. Draw on its picture, even while it runs: "
+                "**ink** stays ink, **paper** stays paper, and the rest finds what "
+                "fits.",
                 elem_classes="hint",
             )
             with gr.Row(elem_classes="actions"):
                 start = gr.Button("Start", variant="primary", min_width=90)
                 halt = gr.Button("Stop", interactive=False, min_width=90)
-                noise = gr.Button("New noise", min_width=90)
+                again = gr.Button("Restart", min_width=90)
             steps = gr.Slider(1, 100, 2, step=1, label="Gibbs steps per picture")
             temperature = gr.Slider(
                 0.5,
@@ -375,7 +379,7 @@ def build_chain(page, entries):
             )
             digit = gr.Radio(
                 [(str(i), i) for i in range(10)],
-                label="Or start from a real digit",
+                label="Restart from a real digit",
                 elem_classes="digits",
             )
         with gr.Column(scale=7, min_width=320):
@@ -413,8 +417,8 @@ def build_chain(page, entries):
         rest, None, buttons, **helpers.QUIET
     )
     halt.click(stop, chain, None, **helpers.QUIET)
-    noise.click(lambda: None, None, digit, **helpers.QUIET)
-    gr.on([noise.click, preset.change], inputs=anew, **renewing)
+    again.click(lambda: None, None, digit, **helpers.QUIET)
+    gr.on([again.click, preset.change], inputs=anew, **renewing)
     digit.input(inputs=[chain, preset, digit, *pace], **renewing)
     gr.on(
         [part.change for part in pace], set_pace, [chain, *pace], None, **helpers.QUIET
@@ -447,7 +451,7 @@ probability of ink</span></div>
 
 def build_weights(page, entries):
     """Adds the picture of the weights."""
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="apart"):
         with gr.Column(scale=5, min_width=280, elem_classes="controls"):
             preset = build_menu(entries)
             gr.Markdown(

@@ -146,8 +146,9 @@ def take_example(name):
 
 
 def count_points(points):
-    """Returns how many points were placed."""
-    return count(len(json.loads(points or "[]")))
+    """Returns how many points were placed, and an empty plane if there are none."""
+    number = len(json.loads(points or "[]"))
+    return count(number), gr.skip() if number else show()
 
 
 def count(number):
@@ -157,7 +158,7 @@ def count(number):
 
 def build():
     """Adds the tool."""
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="apart"):
         with gr.Column(scale=5, min_width=280, elem_classes="controls"):
             gr.Markdown(
                 "Click on the plane to place points, or draw. Then an RBM learns them: "
@@ -178,7 +179,7 @@ def build():
                 ground = gr.HTML(show(), elem_id="landscape", elem_classes="bare")
                 pad = build_pad()
             gr.HTML(LEGEND, elem_classes="bare")
-    pad.input(count_points, pad, status, **helpers.QUIET)
+    pad.input(count_points, pad, [status, ground], **helpers.QUIET)
     example.input(take_example, example, [pad, ground, status], **helpers.QUIET)
     running = {"show_progress": "hidden"} | helpers.PRIVATE
     button.click(watch, pad, [ground, status], **running, **QUEUE)

@@ -16,7 +16,7 @@ function show() {
     plane.arc(
       ((x / limit + 1) * canvas.width) / 2,
       ((1 - y / limit) * canvas.height) / 2,
-      canvas.width / 120,
+      canvas.width / 160,
       0,
       2 * Math.PI
     );

@@ -205,13 +205,14 @@ def draw_pairs(picture, points, reconstructions):
     from PIL import ImageDraw
 
     brush = ImageDraw.Draw(picture)
-    unit = picture.width / 240
+    radius = picture.width / 160
     starts, ends = (
         (places * (1, -1) / LIMIT + 1) * picture.width / 2
         for places in (points, reconstructions)
     )
     for start, end in zip(starts, ends, strict=True):
-        brush.line((*start, *end), fill=LINE, width=max(1, round(0.4 * unit)))
+        brush.line((*start, *end), fill=LINE, width=max(1, round(0.3 * radius)))
     for places, color in ((starts, DATA), (ends, RECONSTRUCTION)):
         for x, y in places:
-            brush.ellipse((x - unit, y - unit, x + unit, y + unit), fill=color)
+            corners = x - radius, y - radius, x + radius, y + radius
+            brush.ellipse(corners, fill=color)
