@@ -40,6 +40,7 @@ def find_entries():
         for name, entry in model_entries.entries().items()
         if issubclass(getattr(models, entry.model_class), models.RBM | models.DBM)
         and entry.config.get("visible_units", "bernoulli") == "bernoulli"
+        and len(entry.image_shape) == 3
         and entry.image_shape[-1] == 1
     }
 
