@@ -366,7 +366,10 @@ def build_chain(page, entries):
                 elem_classes="hint",
             )
             with gr.Row(elem_classes="actions"):
-                start = gr.Button("Start", variant="primary", min_width=90)
+                # Pressed before the page has its chain it would start nothing.
+                start = gr.Button(
+                    "Start", variant="primary", interactive=False, min_width=90
+                )
                 halt = gr.Button("Stop", interactive=False, min_width=90)
                 again = gr.Button("Restart", min_width=90)
             steps = gr.Slider(1, 100, 2, step=1, label="Gibbs steps per picture")
@@ -427,7 +430,7 @@ def build_chain(page, entries):
     pad.input(clamp, [chain, pad], shown, **helpers.QUIET)
     pad.clear(clamp, [chain, pad], shown, **helpers.QUIET)
     if entries:
-        page.load(inputs=anew, **renewing)
+        page.load(inputs=anew, **renewing).success(rest, None, buttons, **helpers.QUIET)
     # For the API alone.
     known = gr.Image(label="Known pixels", type="filepath", visible=False)
     seed = gr.Number(0, label="Seed", visible=False)

@@ -279,7 +279,8 @@ def draw_line(page, selector, start, end):
 def test_a_visitor_steers_a_chain(visit):
     page = visit("/boltzmann")
     page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_text("Gibbs step 1").first.wait_for()
+    page.locator("#chain-status").get_by_text("Gibbs step").wait_for()
+    page.locator("#chain-status").get_by_text("step 0").wait_for(state="detached")
     draw_line(page, "#clamps", (0.3, 0.25), (0.7, 0.25))
     page.get_by_text("pixels clamped").wait_for()
     page.get_by_role("button", name="Stop").click()

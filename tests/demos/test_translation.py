@@ -11,10 +11,12 @@ helpers = pytest.importorskip("gradio_helpers")
 model_entries = pytest.importorskip("model_entries")
 
 import app  # noqa: E402
+import boltzmann  # noqa: E402
 import cyclegan  # noqa: E402
 import drawing_pad  # noqa: E402
 import pix2pix  # noqa: E402
 import sampling  # noqa: E402
+import training_live  # noqa: E402
 import translation  # noqa: E402
 
 
@@ -186,5 +188,7 @@ def test_translators_are_warmed_up(offer, monkeypatch):
     monkeypatch.setattr(pix2pix, "warm_up", called.append)
     monkeypatch.setattr(cyclegan, "warm_up", called.append)
     monkeypatch.setattr(app.training_images, "read", lambda *args: None)
+    monkeypatch.setattr(boltzmann, "warm_up", lambda: called.append("Boltzmann"))
+    monkeypatch.setattr(training_live, "warm_up", lambda: called.append("live"))
     app.warm_up()
-    assert called == list(model_entries.entries())
+    assert called == [*model_entries.entries(), "Boltzmann", "live"]
