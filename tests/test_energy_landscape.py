@@ -71,6 +71,14 @@ def test_a_landscape_is_a_function_of_points_and_seed(model):
     np.testing.assert_allclose(again.free_energy(POINTS), energies, atol=1e-4)
 
 
+def test_gibbs_steps_have_the_noise_of_the_seed(model):
+    states = []
+    for seed in (1, 2, 1):
+        model.restart(seed)
+        states.append([ops.convert_to_numpy(s).tolist() for s in model.seed_states])
+    assert states[0] == states[2] != states[1]
+
+
 def test_the_map_is_drawn_from_the_top_left(model):
     landscape = EnergyLandscape(POINTS, model=model)
     energies = landscape.map_energies(8)
