@@ -198,7 +198,7 @@ MODELS = (
         "RBM",
         "Boltzmann machines",
         "Visible and hidden units with an energy, trained and sampled by Gibbs steps.",
-        "Sampling",
+        "Boltzmann",
         "Tieleman, 2008",
         "https://www.cs.toronto.edu/~tijmen/pcd/pcd.pdf",
         "Restricted Boltzmann machines: contrastive divergence, deep belief networks",

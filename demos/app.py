@@ -14,6 +14,7 @@ import training_images
 def build():
     """Returns the app of all pages."""
     import about  # After `add_model`: the pages show what there is to choose.
+    import boltzmann
     import completion
     import cyclegan
     import latent_space
@@ -22,7 +23,7 @@ def build():
     import sampling
     import training_live
 
-    modules = [sampling, latent_space, completion, retrieval]
+    modules = [sampling, latent_space, boltzmann, completion, retrieval]
     modules += [pix2pix, cyclegan, training_live, about]
     pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
@@ -30,6 +31,7 @@ def build():
 
 def warm_up():
     """Does once, in the background, what would make the first visitors wait."""
+    import boltzmann
     import completion
     import cyclegan
     import latent_space
@@ -53,10 +55,9 @@ def warm_up():
         if entry.dataset:
             with _reported(entry.dataset):
                 training_images.read(entry.dataset, entry.image_shape)
-    with _reported(completion.PAGE):
-        completion.warm_up()
-    with _reported(training_live.PAGE):
-        training_live.warm_up()
+    for module in (boltzmann, completion, training_live):
+        with _reported(module.PAGE):
+            module.warm_up()
 
 
 class _reported:

@@ -15,6 +15,7 @@ PAGE = "Completion"
 COUNT = 6
 GIBBS_STEPS = 300  # The RBM's validation error is 15 %; with 1,000 steps 12 %.
 DRAWN = (165, 180, 252)  # The ink of models; that of the visitor is white.
+UNKNOWN = "rgb({}, {}, {})".format(*image_grids.UNKNOWN)
 CELL = 10  # Pixels of the sheet for each pixel of a digit.
 COVERS = {
     "left half": masks.half(digits.SHAPE, "right"),
@@ -279,9 +280,8 @@ def build_sheet():
         "Paint over a part",
         "A digit of 28 by 28 pixels, to be painted over where it is unknown, with a "
         "mouse, a pen or a finger",
-        pen=4 * CELL,
+        tools=(drawing_pad.Tool("Cover", UNKNOWN, 4 * CELL),),
         cell=CELL,
-        color="rgb({}, {}, {})".format(*image_grids.UNKNOWN),
         elem_id="sheet",
     )
     cover = gr.Radio(list(COVERS), value=FIRST[1], label="Or cover")

@@ -1,5 +1,5 @@
-// A sheet of paper to draw on: pen, finger or mouse. Each stroke sends the picture as a
-// data URL; one that comes from the server is laid on the paper, to be drawn on.
+// A sheet of paper to draw on with a mouse, a pen or a finger. Each stroke sends the
+// picture as a data URL; one that comes from the server is laid on the paper, to be drawn on.
 // Gradio's own editor needs WebGL and a choice of tools first.
 const pad = element.querySelector(".pad");
 const canvas = pad.querySelector("canvas");
@@ -7,13 +7,13 @@ const paper = canvas.getContext("2d", { willReadFrequently: true });
 const options = pad.dataset;
 const cell = Number(options.cell);
 const steps = []; // What was on the paper before each change, for "Undo".
-let tool = "pen";
+let tool = pad.querySelector("[data-tool]").dataset;
 let last = null;
 let waiting = null;
 let sent = "";
 
 function blank() {
-  paper.fillStyle = "white";
+  paper.fillStyle = options.paper;
   paper.fillRect(0, 0, canvas.width, canvas.height);
 }
 
@@ -36,9 +36,9 @@ function draw(event) {
 }
 
 function drawLine(start, end) {
-  paper.lineWidth = options[tool];
+  paper.lineWidth = tool.width;
   paper.lineCap = paper.lineJoin = "round";
-  paper.strokeStyle = tool === "pen" ? options.color : "white";
+  paper.strokeStyle = tool.color;
   paper.beginPath();
   paper.moveTo(...start);
   paper.lineTo(...end);
@@ -49,14 +49,14 @@ function drawLine(start, end) {
 function fillCells([startX, startY], [endX, endY]) {
   const [wayX, wayY] = [endX - startX, endY - startY];
   const length = wayX ** 2 + wayY ** 2 || 1;
-  paper.fillStyle = options.color;
+  paper.fillStyle = tool.color;
   for (let y = 0; y < canvas.height; y += cell)
     for (let x = 0; x < canvas.width; x += cell) {
       const [fromX, fromY] = [x + cell / 2 - startX, y + cell / 2 - startY];
       const share = (fromX * wayX + fromY * wayY) / length;
       const near = Math.min(Math.max(share, 0), 1);
       const away = Math.hypot(fromX - near * wayX, fromY - near * wayY);
-      if (away <= options.pen / 2) paper.fillRect(x, y, cell, cell);
+      if (away <= tool.width / 2) paper.fillRect(x, y, cell, cell);
     }
 }
 
@@ -99,7 +99,7 @@ function fit(ratio) {
 }
 
 function choose(button) {
-  tool = button.dataset.tool;
+  tool = button.dataset;
   for (const other of pad.querySelectorAll("[data-tool]"))
     other.setAttribute("aria-pressed", other === button);
 }
@@ -135,7 +135,7 @@ canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
 for (const button of pad.querySelectorAll("button"))
   button.addEventListener("click", () =>
-    button.dataset.tool ? choose(button) : actions[button.dataset.action]()
+    "tool" in button.dataset ? choose(button) : actions[button.dataset.action]()
   );
 watch("value", lay);
 lay(); // A value may be there before the sheet is.

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import pathlib
+import typing
 
 import gradio as gr
 import gradio_helpers as helpers
@@ -12,15 +13,25 @@ MAX_DRAWING = 500_000  # Characters; a drawing has about 10,000.
 SCRIPT = (pathlib.Path(__file__).parent / "drawing_pad.js").read_text("utf-8")
 
 
+class Tool(typing.NamedTuple):
+    """What lines are drawn with: its name, their colour and width in pixels."""
+
+    name: str
+    color: str
+    width: float
+
+
+PEN = Tool("Pen", "#000000", 22)
+
+
 def build(
     heading,
     words,
     side=280,
-    pen=22,
-    eraser=None,
+    tools=(PEN,),
+    paper="#ffffff",
     wait=400,
     cell=None,
-    color="black",
     **options,
 ):
     """Adds the sheet; its events are `input`, after a stroke, and `clear`.
@@ -29,29 +40,28 @@ def build(
         heading: String, above the sheet.
         words: String that says what it is for to those who cannot see it.
         side: Integer, pixels of the drawing, a square until `write` changes it.
-        pen: Number, the width of a stroke in pixels.
-        eraser: Number, likewise; `None`: there is only a pen, and no "Undo".
+        tools: Sequence of `Tool`; of several one is chosen, and there is "Undo".
+        paper: String, the colour of the sheet.
         wait: Integer, the milliseconds after a stroke in which another may follow.
         cell: Integer, the side of squares that are painted whole, on a picture that
             `write` lays: "Undo" stops at it, "Clear" leaves it to the event.
-        color: String, the pen's.
         **options: See `gr.HTML`.
     """
-    tools = _button("Clear", action="clear")
-    if eraser or cell:
-        tools = _button("Undo", action="undo") + tools
-    if eraser:
-        tools = (
-            _button("Pen", tool="pen", pressed=True)
-            + _button("Eraser", tool="eraser", pressed=False)
-            + tools
-        )
+    buttons = "".join(
+        _button(tool.name, f'data-tool aria-pressed="{str(i == 0).lower()}"', tool)
+        for i, tool in enumerate(tools)
+    )
+    if len(tools) == 1:
+        buttons = buttons.replace("<button", "<button hidden")
+    if len(tools) > 1 or cell:
+        buttons += _button("Undo", 'data-action="undo"')
+    buttons += _button("Clear", 'data-action="clear"')
     return gr.HTML(
         html_template=f"""
-<div class="pad" style="max-width: {side}px" data-pen="{pen}" data-eraser="{eraser}"
- data-wait="{wait}" data-cell="{cell or 0}" data-color="{color}">
+<div class="pad" style="max-width: {side}px" data-paper="{paper}" data-wait="{wait}"
+ data-cell="{cell or 0}">
 <div class="pad-head"><span>{html.escape(heading)}</span>
-<span class="pad-tools">{tools}</span></div>
+<span class="pad-tools">{buttons}</span></div>
 <canvas width="{side}" height="{side}" role="img"
  aria-label="{html.escape(words)}"></canvas></div>""",
         js_on_load=SCRIPT,
@@ -60,10 +70,9 @@ def build(
     )
 
 
-def _button(text, action=None, tool=None, pressed=None):
-    role = f'data-action="{action}"' if action else f'data-tool="{tool}"'
-    state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
-    return f'<button type="button" {role}{state}>{text}</button>'
+def _button(text, role, tool=None):
+    line = f' data-color="{tool.color}" data-width="{tool.width}"' if tool else ""
+    return f'<button type="button" {role}{line}>{text}</button>'
 
 
 def read(drawing, channels=1):

@@ -41,6 +41,7 @@ QUIET = {"show_progress": "hidden", "queue": False} | PRIVATE
 PAGES = {
     "Sampling": "/",
     "Latent space": "/latent-space",
+    "Boltzmann": "/boltzmann",
     "Completion": "/completion",
     "Retrieval": "/retrieval",
     "pix2pix": "/pix2pix",

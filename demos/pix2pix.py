@@ -14,8 +14,8 @@ from gen_keras import datasets
 PAGE = "pix2pix"
 SIDE = 320  # Pixels of the sheet, and about those of a picture.
 # As wide as the lines that `extract_edges` draws, on the sheet of a 64 × 64 model.
-PEN = 1.4 * SIDE / 64
-ERASER = 5 * PEN
+PEN = drawing_pad.Tool("Pen", "#000000", 1.4 * SIDE / 64)
+ERASER = drawing_pad.Tool("Eraser", "#ffffff", 5 * PEN.width)
 NUM_VARIANTS = 4
 DEFAULT_BLUR, DEFAULT_CONTRAST = 0.9, 0.1  # Those of the training images.
 WHITE = 250
@@ -246,8 +246,7 @@ def build():
                     "Paper to draw on with a mouse, a pen or a finger. Without these, "
                     "take an example or upload a picture below.",
                     SIDE,
-                    PEN,
-                    ERASER,
+                    (PEN, ERASER),
                     wait=60,
                     elem_id="pad",
                 )

@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from gen_keras import backend, metrics, models
 from gen_keras.datasets import mixtures
+from gen_keras.models.base import InBlocks
 from gen_keras.models.gans.base import Critic
 
 BATCH_SIZE = 128
@@ -59,25 +60,6 @@ DATA = {
 }
 
 # Models -----------------------------------------------------------------------------
-
-
-class InBlocks:
-    """A mixin, before a GAN: one call trains on many batches.
-
-    The overhead of a call is that of several steps of networks as small as these.
-    """
-
-    def train_step(self, data):
-        """Takes a step for each batch of points (steps, batch, 2)."""
-        points, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        step = super().train_step
-
-        def body(i, nothing):
-            step(points[i])
-            return nothing
-
-        backend.fori_loop(0, ops.shape(points)[0], body, ops.zeros(()))
-        return self.means.result()
 
 
 def make_model(kind):

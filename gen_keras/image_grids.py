@@ -58,6 +58,24 @@ def make_grid(images, value_range=(0.0, 1.0), columns=None, padding=0):
     return grid[: grid.shape[0] - padding, : grid.shape[1] - padding]
 
 
+def weights_to_images(kernel, image_shape, num_units=100):
+    """Returns what the first units of a layer look for, as images in [0, 1].
+
+    A weight of 0 is 0.5, one of three deviations 0 or 1.
+
+    Args:
+        kernel: Array (num_pixels, num_units) of weights, of the first layer.
+        image_shape: Tuple, height, width and channels.
+        num_units: Integer.
+
+    Returns:
+        Array (num_units, height, width, channels).
+    """
+    bound = 3 * kernel.std() + 1e-12
+    images = kernel.T[:num_units].reshape(-1, *image_shape)
+    return np.clip(images / bound / 2 + 0.5, 0, 1)
+
+
 def to_pil(image, scale=1):
     """Returns a uint8 image (height, width, 1 to 4 channels) as a `PIL.Image`.
 

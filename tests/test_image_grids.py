@@ -42,6 +42,17 @@ def test_unknown_pixels_have_a_colour():
     assert covered[0, 1].tolist() == [[191] * 3, [0] * 3]
 
 
+def test_weights_are_images_of_their_units():
+    kernel = np.zeros((6, 3))
+    kernel[1, 0], kernel[4, 2] = 1.0, -0.1
+    images = image_grids.weights_to_images(kernel, (2, 3, 1), num_units=3)
+    assert images.shape == (3, 2, 3, 1)
+    assert images[0, 0, 1, 0] == 1 and (images[1] == 0.5).all()
+    expected = 0.5 - 0.1 / (6 * kernel.std())
+    assert images[2, 1, 1, 0] == pytest.approx(expected)
+    assert len(image_grids.weights_to_images(kernel, (2, 3, 1), 2)) == 2
+
+
 def test_grid_is_filled_row_by_row():
     grid = image_grids.make_grid(IMAGES, (0, 255))
     assert grid.shape == (4, 6, 1)

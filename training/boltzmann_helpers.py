@@ -10,7 +10,7 @@ import script_helpers
 from keras import ops
 from script_helpers import flag
 
-from gen_keras import datasets
+from gen_keras import datasets, image_grids
 from gen_keras.models import RBM
 
 
@@ -131,9 +131,8 @@ def binarize_fixed(images, seed):
     return datasets.binarize(images, np.random.default_rng(seed))
 
 
-def draw_weights(model, num_units=100):
+def draw_weights(model):
     """Returns the weights of the first hidden units as images in [0, 1]."""
     shape = model.visible_shape
-    kernel = ops.convert_to_numpy(model.kernel)[: np.prod(shape)].T[:num_units]
-    bound = 3 * kernel.std() + 1e-12
-    return (kernel / bound / 2 + 0.5).reshape(-1, *shape)
+    kernel = ops.convert_to_numpy(model.kernel)[: np.prod(shape)]
+    return image_grids.weights_to_images(kernel, shape)

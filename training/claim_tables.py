@@ -64,6 +64,20 @@ CLAIMS = {
             ("gibbs_steps", "Gibbs steps", "{:,.0f}"),
         ),
     ),
+    "energy": (
+        "Data",
+        (
+            ("gap_before", "free energy of data less elsewhere, untrained", "{:+.1f}"),
+            ("gap", "trained, nats", "{:+.1f}"),
+            ("auc_before", "lower on data, untrained", "{:.1%}"),
+            ("auc", "trained", "{:.1%}"),
+            ("auc_of_data", "true density", "{:.1%}"),
+            ("nearer_before", "reconstructions nearer to data, untrained", "{:.1%}"),
+            ("nearer", "trained", "{:.1%}"),
+            ("log_likelihood", "log-likelihood, nats", "{:.2f}"),
+            ("log_likelihood_of_data", "true density", "{:.2f}"),
+        ),
+    ),
     "pretraining": (
         "784-500-500-2000-10",
         (

@@ -242,6 +242,25 @@ class Means(keras.metrics.Metric):
         return {name: means[i] for i, name in enumerate(self.names)}
 
 
+class InBlocks:
+    """A mixin, before a small model: one call trains on a block of batches.
+
+    The overhead of a call is that of several steps of a model for points of the plane.
+    """
+
+    def train_step(self, data):
+        """Takes a step for each batch of examples (steps, batch, ...)."""
+        examples, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        step = super().train_step
+
+        def body(i, nothing):
+            step(examples[i])
+            return nothing
+
+        backend.fori_loop(0, ops.shape(examples)[0], body, ops.zeros(()))
+        return self.means.result()
+
+
 class LatentSpace:
     """What models that decode latents offer besides sampling; a mixin.
 

@@ -1,4 +1,4 @@
-"""The twelve calls of the demos: what they answer, and what they say to nonsense."""
+"""The seventeen calls of the demos: what they answer, and what they say to nonsense."""
 
 import json
 
@@ -13,6 +13,7 @@ gradio_client = pytest.importorskip("gradio_client")
 
 NAMES = ["/sample", "/interpolate", "/arithmetic", "/nearest", "/decode", "/encode"]
 NAMES += ["/pix2pix", "/edges", "/cyclegan", "/vary_code", "/reconstruct", "/complete"]
+NAMES += ["/gibbs", "/weights", "/landscape", "/find_similar", "/find_similar_emoji"]
 SIZES = {"dcgan_mnist": (84, 3), "dcgan_emoji": (128, 2), "rbm_mnist": (84, 3)}
 
 
@@ -36,7 +37,7 @@ def post(server, api_name, body):
 # Answers ----------------------------------------------------------------------------
 
 
-def test_api_is_the_twelve_documented_calls(client):
+def test_api_is_the_seventeen_documented_calls(client):
     api = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(api) == sorted(NAMES)
     for name, call in api.items():
@@ -191,6 +192,17 @@ NONSENSE = {
     "far away": ("/decode", (50, 0), "First latent must be"),
     "no codes": ("/vary_code", ("dcgan_mnist",), "has no codes"),
     "no latent": ("/decode", (0, "x"), "Second latent must be"),
+    "no chain": ("/gibbs", ("vae_mnist",), "The model must be one of: rbm_mnist"),
+    "too hot": ("/gibbs", ("rbm_mnist", None, 5, 9), "Temperature must be"),
+    "no step": ("/gibbs", ("rbm_mnist", None, 0), "Gibbs steps must be"),
+    "no unit": ("/weights", ("rbm_mnist", 0), "Units must be"),
+    "two points": ("/landscape", ("[[0, 1], [1, 0]]",), "At least 3 points"),
+    "equal points": ("/landscape", ("[[1, 1], [1, 1], [1, 1]]",), "in one place"),
+    "many points": ("/landscape", (f"{[[0, 1]] * 401}",), "at most 400 points"),
+    "no points": ("/landscape", ("click",), "must be JSON"),
+    "half a point": ("/landscape", ("[[0, 1], [1], [2, 2]]",), "pair of numbers"),
+    "point far away": ("/landscape", ("[[0, 1], [1, 9], [2, 2]]",), "A coordinate"),
+    "no number": ("/landscape", ('[[0, 1], [1, "x"], [2, 2]]',), "A coordinate"),
 }
 
 

@@ -11,10 +11,12 @@ helpers = pytest.importorskip("gradio_helpers")
 model_entries = pytest.importorskip("model_entries")
 
 import app  # noqa: E402
+import boltzmann  # noqa: E402
 import cyclegan  # noqa: E402
 import drawing_pad  # noqa: E402
 import pix2pix  # noqa: E402
 import sampling  # noqa: E402
+import training_live  # noqa: E402
 import translation  # noqa: E402
 
 
@@ -125,7 +127,7 @@ def test_a_drawing_goes_to_the_sheet_and_back():
 
 def test_a_pen_stroke_looks_like_a_line_of_the_training_images():
     sheet = Image.new("L", (pix2pix.SIDE, pix2pix.SIDE), "white")
-    middle, half = pix2pix.SIDE // 2, pix2pix.PEN / 2
+    middle, half = pix2pix.SIDE // 2, pix2pix.PEN.width / 2
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((middle - half, 0, middle + half - 1, pix2pix.SIDE), fill=0)
     ink = 255 - translation.crop(sheet, (64, 64, 1))[32, :, 0].astype(int)
@@ -186,5 +188,7 @@ def test_translators_are_warmed_up(offer, monkeypatch):
     monkeypatch.setattr(pix2pix, "warm_up", called.append)
     monkeypatch.setattr(cyclegan, "warm_up", called.append)
     monkeypatch.setattr(app.training_images, "read", lambda *args: None)
+    monkeypatch.setattr(boltzmann, "warm_up", lambda: called.append("Boltzmann"))
+    monkeypatch.setattr(training_live, "warm_up", lambda: called.append("live"))
     app.warm_up()
-    assert called == list(model_entries.entries())
+    assert called == [*model_entries.entries(), "Boltzmann", "live"]

@@ -8,6 +8,7 @@ import types
 import clustering
 import combinatorial
 import completion
+import energy
 import generated_data
 import indicator
 import memorization
@@ -491,3 +492,48 @@ def test_a_model_that_changes_what_is_known_is_refused():
     model = Careless((28, 28, 1), num_hidden=2, seed=0)
     with pytest.raises(ValueError, match="known pixels.*Received: Careless"):
         completion.complete(model, images, mask, 3, 1, 0)
+
+
+# Energy -----------------------------------------------------------------------------
+
+
+def test_theory_of_energies():
+    assert energy.compare(np.array([1.0, 3.0]), np.array([2.0, 3.0])) == 0.625
+    mixture = energy.EXAMPLES["Three clusters"]
+    ticks = np.linspace(-3, 3, 121)
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    density = np.exp(energy.log_density(mixture, grid))
+    assert density.sum() * 0.05**2 == pytest.approx(1, abs=1e-6)
+    places = np.array([[0.0, 1.0], [3.0, 4.0]])
+    distances = energy.distance_to(np.array([[0.0, 0.0], [3.0, 3.0]]), places)
+    np.testing.assert_allclose(distances, [1, 1])
+
+
+def test_energies_are_compared_with_those_of_the_plane():
+    # A free energy that is known, and a reconstruction that moves half way to 0.
+    landscape = types.SimpleNamespace(
+        points=np.zeros((1, 2)),
+        free_energy=lambda points: np.square(points).sum(axis=1),
+        reconstruct=lambda points: points / 2,
+    )
+    figures = energy.measure(landscape, np.full((energy.NUM_HELD_OUT, 2), 0.01), 0)
+    assert figures["gap"] == pytest.approx(-2 * energy.LIMIT**2 / 3, rel=0.05)
+    assert figures["auc"] > 0.99 and figures["nearer"] == 1
+
+
+def test_the_claim_of_energies_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(energy, "VARIANTS", {"two_clusters": "Two clusters"})
+    monkeypatch.setattr(energy, "NUM_HELD_OUT", 200)
+    out = tmp_path / "claim.json"
+    energy.main(
+        energy.Config(
+            steps=200, seeds=(0,), log_dir=str(tmp_path / "runs"), out=str(out)
+        )
+    )
+    result = json.loads(out.read_text())
+    figures = result["metrics"]["two_clusters"]
+    assert figures["gap"] < min(-3, figures["gap_before"])
+    assert figures["auc_before"] < figures["auc"] < figures["auc_of_data"] + 0.02
+    assert figures["log_likelihood"] < figures["log_likelihood_of_data"]
+    with Image.open(out.with_suffix(".webp")) as picture:
+        assert picture.size == (energy.SIDE, energy.SIDE)

@@ -154,7 +154,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
             start = self._flip_coins((num_samples, self.num_units))
             return self._run(start, None, gibbs_steps, temperature)
 
-    def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0):
+    def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0, mask=None):
         """Returns visible units after Gibbs sampling from `visible`.
 
         Args:
@@ -162,10 +162,13 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
             gibbs_steps: Integer, the sweeps over all units.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             temperature: Positive float; the energy is divided by it.
+            mask: Array that broadcasts to `visible`, or `None`: 1 where a unit stays as
+                it is, else 0.
         """
+        mask = None if mask is None else self._mask_units(mask, visible)
         with self.seeded(seed):
             start = self._add_hidden(self._flatten(visible))
-            return self._run(start, None, gibbs_steps, temperature)
+            return self._run(start, mask, gibbs_steps, temperature)
 
     def complete(self, images, mask, seed=None, gibbs_steps=200):
         """Returns images whose unknown pixels are drawn given the known ones.
@@ -177,13 +180,18 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
             gibbs_steps: Integer, the sweeps over all units.
         """
         visible = self._flatten(images)
-        mask = self._make_mask(mask, images)
+        units = self._mask_units(mask, images)
+        mask = units[:, : self.num_visible]
         with self.seeded(seed):
             coins = self._flip_coins(visible.shape)
             start = self._add_hidden(mask * visible + (1 - mask) * coins)
-            hidden = ops.zeros((len(images), self.num_hidden))
-            mask = ops.concatenate([mask, hidden], axis=-1)
-            return self._run(start, mask, gibbs_steps, 1.0)
+            return self._run(start, units, gibbs_steps, 1.0)
+
+    def _mask_units(self, mask, visible):
+        """Returns a mask of all units, (batch, num_units); hidden ones are free."""
+        mask = self._make_mask(mask, visible)
+        hidden = ops.zeros((len(visible), self.num_hidden))
+        return ops.concatenate([mask, hidden], axis=-1)
 
     def anneal(self, num_samples, inverse_temperatures, seed=None):
         """Returns states of low energy, by simulated annealing.

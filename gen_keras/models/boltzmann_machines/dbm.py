@@ -289,7 +289,15 @@ class DBM(TwoPhases, GenerativeModel):
             start = self._start_from(mask * visible + (1 - mask) * drawn)
             return self._run(start, mask, gibbs_steps, 1.0, probabilities)
 
-    def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0):
+    def gibbs(
+        self,
+        visible,
+        gibbs_steps=1,
+        seed=None,
+        temperature=1.0,
+        probabilities=False,
+        mask=None,
+    ):
         """Returns visible units after Gibbs sampling from `visible`.
 
         Args:
@@ -297,12 +305,15 @@ class DBM(TwoPhases, GenerativeModel):
             gibbs_steps: Integer.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             temperature: Positive float; the energy is divided by it.
+            probabilities: Boolean, see `sample`.
+            mask: Array that broadcasts to `visible`, or `None`: 1 where a unit stays as
+                it is, else 0.
         """
+        mask = self._make_mask(0.0 if mask is None else mask, visible)
         visible = self._flatten(visible)
         with self.seeded(seed):
             start = self._start_from(visible)
-            mask = ops.zeros_like(visible)
-            return self._run(start, mask, gibbs_steps, temperature, False)
+            return self._run(start, mask, gibbs_steps, temperature, probabilities)
 
     def reconstruct(self, visible):
         """Returns p(v = 1 | h1), (batch, *visible_shape), at the means of q."""

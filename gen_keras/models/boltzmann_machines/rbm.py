@@ -248,7 +248,15 @@ class RBM(TwoPhases, GenerativeModel):
             start = self._draw_start(num_samples)
             return self._run(start, gibbs_steps, temperature, probabilities)
 
-    def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0):
+    def gibbs(
+        self,
+        visible,
+        gibbs_steps=1,
+        seed=None,
+        temperature=1.0,
+        probabilities=False,
+        mask=None,
+    ):
         """Returns visible units after `gibbs_steps` of Gibbs sampling from `visible`.
 
         Args:
@@ -256,9 +264,17 @@ class RBM(TwoPhases, GenerativeModel):
             gibbs_steps: Integer, how often h is drawn given v, then v given h.
             seed: Integer or `None`, see `GenerativeModel.sample`.
             temperature: Positive float; the energy is divided by it.
+            probabilities: Boolean, see `sample`.
+            mask: Array that broadcasts to `visible`, or `None`: 1 where a unit stays as
+                it is, else 0.
+
+        Raises:
+            ValueError: If `mask` has another shape.
         """
+        mask = None if mask is None else self._make_mask(mask, visible)
+        start = self._flatten(visible)
         with self.seeded(seed):
-            return self._run(self._flatten(visible), gibbs_steps, temperature)
+            return self._run(start, gibbs_steps, temperature, probabilities, mask)
 
     def complete(self, images, mask, seed=None, gibbs_steps=500, probabilities=False):
         """Returns images whose unknown pixels are drawn given the known ones.

@@ -146,6 +146,28 @@ def test_completion_follows_the_conditional_distribution():
     assert abs(difference).max() < TOLERANCE
 
 
+def test_a_clamped_chain_goes_on_from_its_state():
+    model = make_tiny_model()
+    mask = np.array([1, 1, 0, 0], "float32")
+    fits = (STATES[:, :2] == [1, 0]).all(axis=1)
+    expected = np.where(fits, state_probabilities(model, 0.5), 0)
+    expected = expected / expected.sum()
+    # From the conditional distribution a step, or three, lead nowhere else; from its
+    # least likely state one is too few.
+    start = STATES[np.random.default_rng(0).choice(16, 8192, p=expected)]
+    options = {"seed": 0, "temperature": 0.5, "mask": mask}
+    for steps in (1, 3):
+        samples = model.gibbs(start, steps, **options)
+        assert abs(frequencies(samples) - expected).max() < TOLERANCE
+    rare = np.tile(STATES[np.where(fits, expected, 1).argmin()], (8192, 1))
+    samples = frequencies(model.gibbs(rare, **options))
+    assert abs(samples - expected).max() > 2 * TOLERANCE and samples[~fits].sum() == 0
+    means = ops.convert_to_numpy(model.gibbs(start, probabilities=True, **options))
+    np.testing.assert_array_equal(means[:, :2], start[:, :2])
+    np.testing.assert_allclose(means.mean(axis=0), expected @ STATES, atol=TOLERANCE)
+    assert 0 < means[0, 2] < 1
+
+
 def test_cd_step_is_the_one_of_the_algorithm_box():
     # CD-1 in expectation, by enumeration: <v h> under the data minus <v h> after one
     # sampled step down, with probabilities of h in both.
@@ -353,3 +375,5 @@ def test_bad_settings(argument, message):
 def test_mask_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"mask.*\(6,\).*Received: \(5,\)"):
         make_model().complete(DATA, np.ones(5))
+    with pytest.raises(ValueError, match="`mask` must have the shape"):
+        make_model().gibbs(DATA, mask=np.ones(5))
