@@ -21,7 +21,7 @@ PRESET = "dbn_hash_mnist"
 # Codes of all emoji by an autoencoder that is not shipped, see
 # `training/make_emoji_codes.py`.
 EMOJI_CODES = pathlib.Path(__file__).parent / "emoji_codes.npz"
-NUM_FOUND = 10
+NUM_FOUND = 8
 NUM_PICKED = 24  # Emoji to pick from, beside the menu of all.
 
 # What is searched -------------------------------------------------------------------
@@ -145,8 +145,8 @@ def find_similar(image):
             on light or light on dark.
 
     Returns:
-        What the model sees, enlarged; its code, as HTML; the ten images that are
-        nearest by code, with their classes and distances in bits; the ten nearest by
+        What the model sees, enlarged; its code, as HTML; the eight images that are
+        nearest by code, with their classes and distances in bits; the eight nearest by
         pixels; and how long both searches took, as text.
     """
     path = helpers.path_of(image, "An image is needed.")
@@ -257,7 +257,10 @@ def draw_code(code):
     """Returns a code as HTML: a square for each bit, full for 1."""
     squares = "".join(f'<i class="{"one" if bit else "zero"}"></i>' for bit in code)
     text = "".join(map(str, code))
-    return f'<div class="code" role="img" aria-label="Code {text}">{squares}</div>'
+    return (
+        f'<p class="code-label">Its code</p>'
+        f'<div class="code" role="img" aria-label="Code {text}">{squares}</div>'
+    )
 
 
 def warm_up(name):
@@ -363,11 +366,12 @@ def build_inputs(entry):
 def build_outputs():
     """Adds what is found; returns it."""
     with gr.Row(elem_classes="pair"):
-        seen = digits.small_picture(
-            "What the model sees", "The image as the model gets it", 120
-        )
-        with gr.Column(min_width=180):
-            code = gr.HTML(label="Its code", show_label=True, elem_id="code")
+        with gr.Column(scale=1, min_width=120):
+            seen = digits.small_picture(
+                "What the model sees", "The image as the model gets it", 120
+            )
+        with gr.Column(scale=3, min_width=180):
+            code = gr.HTML(elem_classes="bare", elem_id="code")
             text = gr.Markdown(elem_classes="verdict", elem_id="times")
     by_code = helpers.gallery("The nearest by code", ["captions"], elem_id="by-code")
     by_pixels = helpers.gallery("The nearest by pixels", ["captions"])

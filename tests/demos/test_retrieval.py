@@ -55,11 +55,11 @@ def test_what_is_found_is_nearest():
     code = collection.codes[7]
     differ = (collection.codes != code).sum(axis=1)
     found, distances, _ = collection.search(code)
-    np.testing.assert_array_equal(distances, np.sort(differ)[:10])
+    np.testing.assert_array_equal(distances, np.sort(differ)[:8])
     assert 7 in found
     found, distances, _ = collection.search(code, skip=7)
-    assert 7 not in found and len(found) == 10
-    np.testing.assert_array_equal(distances, np.sort(np.delete(differ, 7))[:10])
+    assert 7 not in found and len(found) == 8
+    np.testing.assert_array_equal(distances, np.sort(np.delete(differ, 7))[:8])
 
 
 def test_pixels_are_searched_exactly():
@@ -67,12 +67,10 @@ def test_pixels_are_searched_exactly():
     query = RNG.integers(0, 256, (4, 4, 1), "uint8")
     exact = np.square(collection.rows - query.reshape(-1).astype(float)).sum(axis=1)
     order = np.argsort(exact, kind="stable")
-    np.testing.assert_array_equal(
-        retrieval.search_pixels(collection, query), order[:10]
-    )
+    np.testing.assert_array_equal(retrieval.search_pixels(collection, query), order[:8])
     first = order[0]
     found = retrieval.search_pixels(collection, query, skip=first)
-    np.testing.assert_array_equal(found, order[1:11])
+    np.testing.assert_array_equal(found, order[1:9])
 
 
 def test_a_digit_is_searched(hashing, tmp_path):
@@ -83,7 +81,7 @@ def test_a_digit_is_searched(hashing, tmp_path):
         assert np.asarray(picture.resize((28, 28), 0)).shape == (28, 28)
     bits = hashing.model.encode(digits.scale_to(hashing, digits.get_example(3)))[0]
     assert code.count("<i ") == 8 and code.count('"one"') == bits.sum()
-    assert len(by_code) == len(by_pixels) == 10
+    assert len(by_code) == len(by_pixels) == 8
     captions = [caption for _, caption in by_code]
     distances = [int(caption.split("· ")[1].split()[0]) for caption in captions]
     assert distances == sorted(distances)
@@ -92,7 +90,7 @@ def test_a_digit_is_searched(hashing, tmp_path):
     path = tmp_path / "digit.png"
     Image.fromarray(255 - digits.get_example(3)).resize((280, 280)).save(path)
     again = retrieval.find_similar({"path": str(path)})
-    assert len(again[2]) == 10
+    assert len(again[2]) == 8
     with pytest.raises(gr.Error, match="An image is needed"):
         retrieval.find_similar(None)
 
@@ -105,7 +103,7 @@ def test_emoji_are_searched_by_name(monkeypatch):
     retrieval.pick_emoji.cache_clear()
     _, _, by_code, _, text = retrieval.find_similar_emoji("emoji 7, Noto")
     captions = [caption.split(" · ")[0] for _, caption in by_code]
-    assert "emoji 7, Noto" not in captions and len(set(captions)) == 10
+    assert "emoji 7, Noto" not in captions and len(set(captions)) == 8
     with pytest.raises(gr.Error, match="one of the menu, such as emoji 0, Noto"):
         retrieval.find_similar_emoji("dragon")
     tiles = retrieval.show_tiles()["value"]
