@@ -1,6 +1,7 @@
 """What the training scripts of Boltzmann machines share."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 
@@ -55,7 +56,16 @@ def stage_of(config, name, **changes):
     return dataclasses.replace(config, log_dir=str(folder / name), **changes)
 
 
-def train_layers(config, rbms, images, held_out, **changes):
+def train_layers(
+    config,
+    rbms,
+    images,
+    held_out,
+    transform=datasets.binarize,
+    optimizer=make_optimizer,
+    figures=None,
+    **changes,
+):
     """Trains RBMs from below, each on samples of the units of the one below it.
 
     Layers that are done already stay as they are.
@@ -63,17 +73,24 @@ def train_layers(config, rbms, images, held_out, **changes):
     Args:
         config: `Config`.
         rbms: List of `RBM`.
-        images: `datasets.Dataset` of images in [0, 1], which are binarized anew in each
-            epoch.
+        images: `datasets.Dataset` of images in [0, 1], or of other examples.
         held_out: Array of images, for validation.
+        transform: Function (images, rng) that returns what the lowest RBM is shown;
+            images are binarized anew in each epoch.
+        optimizer: Function of flags and the number of images that returns the
+            optimizer of a layer.
+        figures: Function of a level that returns figures for the log of its RBM, see
+            `gen_keras.callbacks.Measure`, or `None`.
         **changes: Flags of the layers in place of those of `config`.
     """
     for level, rbm in enumerate(rbms):
         stage = stage_of(config, f"layer_{level + 1}", **changes)
         with script_helpers.setup(stage):
-            rbm.compile(make_optimizer(stage, len(images)))
-        draw = draw_units(rbms, level)
-        pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)} if level == 0 else {}
+            rbm.compile(optimizer(stage, len(images)))
+        draw = draw_units(rbms, level, transform)
+        pictures = {}
+        if level == 0 and len(rbm.visible_shape) == 3:
+            pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)}
         validation = draw(held_out, np.random.default_rng(config.seed))
         script_helpers.fit(
             rbm,
@@ -83,10 +100,11 @@ def train_layers(config, rbms, images, held_out, **changes):
             transform=draw,
             validation_data=(validation,),
             validation_batch_size=config.batch_size,
+            figures=figures and functools.partial(figures, level),
         )
 
 
-def draw_units(rbms, level):
+def draw_units(rbms, level, transform=datasets.binarize):
     """Returns a function (images, rng) that draws what the RBM of a level is shown.
 
     It draws by NumPy, since batches are made beside the training, whose random streams
@@ -94,7 +112,7 @@ def draw_units(rbms, level):
     """
 
     def draw(images, rng):
-        states = datasets.binarize(images, rng)
+        states = transform(images, rng)
         for rbm in rbms[:level]:
             states = datasets.binarize(ops.convert_to_numpy(rbm.prop_up(states)), rng)
         return states

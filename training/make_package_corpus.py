@@ -1,4 +1,4 @@
-r"""Makes documents in classes of an index of Debian's packages, to train and measure on.
+r"""Makes documents in classes of an index of Debian's packages, to measure on.
 
     python training/make_package_corpus.py --packages Packages.xz \
         --descriptions Translation-en.bz2
@@ -11,8 +11,8 @@ Debian machine apt may have them already: `apt-helper cat-file FILE` unpacks wha
 A document is the description of a package, short and long, its class the package's
 section: games, sound, science and so on. Sections that say what form a package has and
 not what it is about are left out, such as libs and doc. Packages that are made of one
-source describe it in the same words, so that only one of them is taken. The descriptions
-are under the licences of their packages: they are for measuring, not for handing on.
+source describe it in the same words, so that only one of them is taken. The
+descriptions are under the licences of their packages.
 """
 
 import bz2

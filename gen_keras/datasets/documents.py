@@ -96,8 +96,8 @@ def load_documents(
     labels, label_names = folders.subfolder_labels(path, files, DOCUMENTS)
     if labels is None:
         raise ValueError(
-            "Documents must lie in two or more subfolders, one a class, and none beside "
-            f"them. Received: {path}"
+            "Documents must lie in two or more subfolders, one a class, and none "
+            f"beside them. Received: {path}"
         )
     return Documents(
         words,

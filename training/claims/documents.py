@@ -1,0 +1,157 @@
+r"""Claim: documents, too, are found by the codes of a deep belief network.
+
+python training/make_package_corpus.py --packages Packages.xz \
+    --descriptions Translation-en.bz2
+python training/claims/documents.py --dataset folder:runs/packages
+
+Documents of the test split find training documents of their class: by the hidden units
+of a replicated softmax RBM, by as many bits that these make, and by the same of latent
+semantic analysis; by words without any model, too.
+
+References:
+    Salakhutdinov and Hinton, Semantic Hashing, 2007.
+    Salakhutdinov and Hinton, Replicated Softmax: an Undirected Topic Model, 2009,
+    section 4.2.
+"""
+
+import find_training  # noqa: F401, I001
+
+import dataclasses
+import functools
+import hashlib
+
+import document_helpers
+import repeated_runs
+import train_documents
+from document_helpers import retrieval_figures
+from script_helpers import flag, one_line_errors, parse_flags
+
+VARIANTS = ("words", "tf_idf", "lsa", "rbm")
+
+
+@dataclasses.dataclass
+class Config(repeated_runs.Config):
+    """What to run."""
+
+    dataset: str = flag("folder:runs/packages", "text files in one folder a class")
+    log_dir: str = flag("runs/claim_documents", "folder for the figures of the runs")
+    num_features: int = flag(128, "hidden units, topics and bits")
+    epochs: int = flag(train_documents.Config.epochs, "of the RBM")
+    learning_rate: float = flag(train_documents.Config.learning_rate, "of the RBM")
+
+
+def run(name, seed, config):
+    """Returns how well documents are found by the features of one method."""
+    settings = settings_of(seed, config)
+    database, queries, held_out = (
+        train_documents.load(settings, split)
+        for split in ("train", "test", "validation")
+    )
+    encode, code = METHODS[name](database, settings)
+    features = encode(database)
+    figures = {}
+    for prefix, documents in (("", queries), ("validation_", held_out)):
+        pairs = {"": (encode(documents), features)}
+        if code:
+            pairs["bits_"] = [code(each, features) for each in pairs[""]]
+        for kind, (found, searched) in pairs.items():
+            result = retrieval_figures(
+                found, documents.labels, searched, database.labels
+            )
+            figures |= {prefix + kind + key: value for key, value in result.items()}
+    return figures
+
+
+def settings_of(seed, config):
+    """Returns the flags of the training of an RBM."""
+    return train_documents.Config(
+        dataset=config.dataset,
+        seed=seed,
+        log_dir=f"{config.log_dir}/rbm_{seed}",
+        hidden_dims=(config.num_features,),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        measure_every=config.epochs,
+        resume=True,
+    )
+
+
+# Methods ----------------------------------------------------------------------------
+# Of each: a function of documents that returns features, and one of features that
+# returns bits (or none).
+
+
+def weigh(database, settings):
+    """Returns tf-idf vectors."""
+    training_counts = database.counts
+    return lambda documents: document_helpers.weigh_words(
+        documents.counts, training_counts
+    ), None
+
+
+def analyse(database, settings):
+    """Returns latent semantic analysis of tf-idf vectors."""
+    weighted, _ = weigh(database, settings)
+    topics = document_helpers.find_topics(weighted(database), settings.hidden_dims[-1])
+    return lambda documents: weighted(documents) @ topics, document_helpers.make_codes
+
+
+def train(database, settings):
+    """Returns the means of the hidden units of an RBM, and which are likelier 1."""
+    model = train_documents.main(settings)
+    encode = functools.partial(train_documents.encode, model)
+    return encode, lambda means, _: 2.0 * (means > 0.5) - 1
+
+
+METHODS = {
+    "words": lambda *_: (lambda documents: documents.counts, None),
+    "tf_idf": weigh,
+    "lsa": analyse,
+    "rbm": train,
+}
+
+
+def describe(config):
+    """Returns what the corpus is."""
+    splits = [
+        train_documents.load(settings_of(0, config), split)
+        for split in ("train", "validation", "test")
+    ]
+    train_split, validation, test = splits
+    digest = hashlib.sha256()
+    for documents in splits:
+        digest.update("\n".join(documents.example_names).encode("utf-8"))
+        digest.update(documents.counts.tobytes())
+    return (
+        f"{len(train_split):,} training, {len(validation):,} validation and "
+        f"{len(test):,} test documents in {len(train_split.label_names)} classes, "
+        f"{len(train_split.vocabulary):,} words; SHA-256 of names and counts "
+        f"{digest.hexdigest()[:16]}."
+    )
+
+
+def main(config):
+    """Runs what is missing and writes the result."""
+    with one_line_errors():
+        corpus = describe(config)
+    return repeated_runs.run_all(
+        config,
+        run,
+        VARIANTS,
+        "claims/documents.py",
+        "Descriptions of packages of Debian 12.15 (main, amd64) by section, made by "
+        f"`training/make_package_corpus.py`: {corpus} precision_at_10: the share of "
+        "the ten nearest training documents that are of the test document's section; "
+        "mean_average_precision: of all training documents ranked by the cosine. "
+        f"bits_: by {config.num_features} bits and their Hamming distance. rbm: "
+        f"replicated softmax, {config.num_features} hidden units, "
+        f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
+        f"{config.learning_rate:g}; a bit is 1 if its unit is so with a probability "
+        f"above 0.5. lsa: {config.num_features} singular vectors of tf-idf; a bit is 1 "
+        "above the median of training. words: the counts; tf_idf: log(1 + count) times "
+        "rareness. Settings were chosen on the validation split.",
+    )
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
