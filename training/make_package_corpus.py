@@ -50,9 +50,10 @@ def read_records(path):
     """Yields the records of an index, each a dict of its fields."""
     path = pathlib.Path(path)
     with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
-        for record in re.split(r"\n\n+", file.read().strip()):
+        for record in re.split(r"\n\n+", file.read()):
             fields = re.findall(r"^([\w-]+): ?(.*(?:\n[ \t].*)*)", record, re.M)
-            yield dict(fields)
+            if fields:
+                yield dict(fields)
 
 
 def read_documents(packages, descriptions):

@@ -34,11 +34,11 @@ class Config(boltzmann_helpers.Config):
     dataset: str = flag("", "folder:PATH, text files in one folder a class")
     log_dir: str = flag("runs/documents", "folder for checkpoints, logs, the model")
     num_words: int = flag(2000, "words of the vocabulary")
-    max_share: float = flag(0.2, "words that more of the documents have are left out")
-    max_length: int = flag(100, "words of a document that an epoch sees at most")
+    max_share: float = flag(0.1, "words that more of the documents have are left out")
+    max_length: int = flag(60, "words of a document that an epoch sees at most")
     hidden_dims: tuple = flag((128,), "hidden units of the layers, from below")
-    epochs: int = flag(50, "epochs of each RBM; its learning rate falls over them")
-    learning_rate: float = flag(0.003, "of Adam; falls linearly to 0")
+    epochs: int = flag(10, "epochs of each RBM; its learning rate falls over them")
+    learning_rate: float = flag(0.01, "of Adam; falls linearly to 0")
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(0, "persistent chains (PCD-k); 0 means CD-k")
     measure_every: int = flag(5, "epochs between measurements on validation documents")
@@ -46,8 +46,9 @@ class Config(boltzmann_helpers.Config):
 
 def main(config):
     """Builds the model, trains its layers and measures it; returns it for tests."""
-    with setup(boltzmann_helpers.stage_of(config, "layer_1")):
+    with script_helpers.one_line_errors():
         documents, held_out = load(config, "train"), load(config, "validation")
+    with setup(boltzmann_helpers.stage_of(config, "layer_1")):
         model = make_model(
             config,
             DBN,

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import signal
 
+import documents as claim
 import keras
 import make_package_corpus
 import numpy as np
@@ -35,14 +36,14 @@ def corpus(tmp_path_factory):
     for topic in range(NUM_TOPICS):
         words = letters[topic * WORDS_A_TOPIC :][:WORDS_A_TOPIC]
         (folder / f"topic_{topic}").mkdir()
-        for i in range(150):
+        for i in range(100):
             text = " ".join(["the", *rng.choice(words, LENGTH)])
             (folder / f"topic_{topic}" / f"{i}.txt").write_text(text)
     return folder
 
 
 def run(corpus, log_dir, **flags):
-    options = {"epochs": 12, "batch_size": 20, "learning_rate": 0.02, "num_words": 150}
+    options = {"epochs": 15, "batch_size": 20, "learning_rate": 0.02, "num_words": 150}
     options |= {"max_share": 0.5, "hidden_dims": (12,), "measure_every": 100}
     flags = options | {"dataset": f"folder:{corpus}", "log_dir": str(log_dir)} | flags
     return train_documents.main(train_documents.Config(**flags))
@@ -93,7 +94,7 @@ def test_a_wrong_gradient_finds_less(corpus, tmp_path, monkeypatch):
 
 
 def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
-    flags = {"hidden_dims": (12, 6), "epochs": 3, "measure_every": 2}
+    flags = {"hidden_dims": (12, 6), "epochs": 2}
     model = run(corpus, tmp_path / "whole", **flags)
     assert model.prop_up(np.ones((2, *model.visible_shape))).shape == (2, 6)
     original, steps = callbacks.Checkpoint.on_train_batch_end, []
@@ -139,6 +140,28 @@ def test_mistakes_end_with_one_line(corpus, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_claim_is_measured_beside_lsa_and_words(corpus, tmp_path):
+    config = claim.Config(
+        dataset=f"folder:{corpus}",
+        seeds=(0,),
+        num_features=12,
+        epochs=2,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_documents.json"),
+    )
+    result = claim.main(config)
+    figures = result["metrics"]
+    assert list(figures) == list(claim.VARIANTS)
+    assert figures["tf_idf"]["precision_at_10"] > 0.5
+    assert "bits_precision_at_10" not in figures["words"]
+    for name in ("lsa", "rbm"):
+        for key in ("precision_at_10", "validation_bits_mean_average_precision"):
+            assert 0.2 < figures[name][key] <= 1
+    assert " in 4 classes, 120 words" in result["protocol"]
+    (one,) = tmp_path.glob("runs/rbm_0/layer_1/flags.json")
+    assert '"hidden_dims": [\n    12\n  ]' in one.read_text()
+
+
 # Retrieval --------------------------------------------------------------------------
 
 
@@ -176,7 +199,8 @@ def test_topics_are_those_of_the_singular_values():
     topics = find_topics(vectors, 3)
     expected = np.linalg.svd(vectors)[2][:3].T
     np.testing.assert_allclose(np.abs((topics * expected).sum(axis=0)), 1, rtol=1e-4)
-    found = baseline_features(vectors[:2], vectors, 3)
+    counts = np.random.default_rng(0).integers(0, 3, (20, 7)).astype("float32")
+    found = baseline_features(counts[:2], counts, 3)
     assert found["LSA"][0].shape == (2, 3) and found["LSA"][1].shape == (20, 3)
 
 
