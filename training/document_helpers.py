@@ -72,9 +72,9 @@ def find_topics(vectors, num_topics):
     return directions[:, ::-1][:, :num_topics].astype("float32")
 
 
-def make_codes(features, training_features):
-    """Returns -1 or 1 for each feature: whether it is above its training median."""
-    return np.where(features > np.median(training_features, axis=0), 1.0, -1.0)
+def make_codes(features, threshold):
+    """Returns bits as -1 or 1: whether each feature is above a threshold."""
+    return np.where(features > threshold, 1.0, -1.0)
 
 
 def baseline_features(counts, training_counts, num_topics):

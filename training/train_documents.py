@@ -160,7 +160,7 @@ def report(model, documents, held_out):
     baselines = baseline_features(held_out.counts, documents.counts, size)
     rows = {
         f"code of {size}": codes,
-        f"its {size} bits": [make_codes(code, codes[1]) for code in codes],
+        f"its {size} bits": [make_codes(code, 0.5) for code in codes],
         "words": baselines["words"],
         "tf-idf": baselines["tf-idf"],
         f"LSA of {size}": baselines["LSA"],

@@ -13,7 +13,6 @@ import train_documents
 from document_helpers import (
     baseline_features,
     find_topics,
-    make_codes,
     retrieval_figures,
     weigh_words,
 )
@@ -145,20 +144,21 @@ def test_the_claim_is_measured_beside_lsa_and_words(corpus, tmp_path):
         dataset=f"folder:{corpus}",
         seeds=(0,),
         num_features=12,
+        num_below=20,
         epochs=2,
         log_dir=str(tmp_path / "runs"),
         out=str(tmp_path / "claim_documents.json"),
     )
     result = claim.main(config)
     figures = result["metrics"]
-    assert list(figures) == list(claim.VARIANTS)
+    assert list(figures) == list(claim.METHODS)
     assert figures["tf_idf"]["precision_at_10"] > 0.5
     assert "bits_precision_at_10" not in figures["words"]
-    for name in ("lsa", "rbm"):
+    for name in ("lsa", "rbm", "dbn"):
         for key in ("precision_at_10", "validation_bits_mean_average_precision"):
             assert 0.2 < figures[name][key] <= 1
     assert " in 4 classes, 120 words" in result["protocol"]
-    (one,) = tmp_path.glob("runs/rbm_0/layer_1/flags.json")
+    (one,) = tmp_path.glob("runs/rbm_0_training/layer_1/flags.json")
     assert '"hidden_dims": [\n    12\n  ]' in one.read_text()
 
 
@@ -202,11 +202,6 @@ def test_topics_are_those_of_the_singular_values():
     counts = np.random.default_rng(0).integers(0, 3, (20, 7)).astype("float32")
     found = baseline_features(counts[:2], counts, 3)
     assert found["LSA"][0].shape == (2, 3) and found["LSA"][1].shape == (20, 3)
-
-
-def test_a_code_is_above_the_median_of_training():
-    training = np.array([[0.0, 5], [1, 6], [9, 7]])
-    assert make_codes(np.array([[2.0, 6]]), training).tolist() == [[1, -1]]
 
 
 # The corpus of packages -------------------------------------------------------------

@@ -26,8 +26,6 @@ import train_documents
 from document_helpers import retrieval_figures
 from script_helpers import flag, one_line_errors, parse_flags
 
-VARIANTS = ("words", "tf_idf", "lsa", "rbm")
-
 
 @dataclasses.dataclass
 class Config(repeated_runs.Config):
@@ -36,24 +34,26 @@ class Config(repeated_runs.Config):
     dataset: str = flag("folder:runs/packages", "text files in one folder a class")
     log_dir: str = flag("runs/claim_documents", "folder for the figures of the runs")
     num_features: int = flag(128, "hidden units, topics and bits")
-    epochs: int = flag(train_documents.Config.epochs, "of the RBM")
-    learning_rate: float = flag(train_documents.Config.learning_rate, "of the RBM")
+    num_below: int = flag(500, "hidden units below the code of the DBN")
+    epochs: int = flag(train_documents.Config.epochs, "of each RBM")
+    learning_rate: float = flag(train_documents.Config.learning_rate, "of each RBM")
 
 
 def run(name, seed, config):
     """Returns how well documents are found by the features of one method."""
-    settings = settings_of(seed, config)
+    settings = settings_of(name, seed, config)
     database, queries, held_out = (
         train_documents.load(settings, split)
         for split in ("train", "test", "validation")
     )
-    encode, code = METHODS[name](database, settings)
+    encode, threshold = METHODS[name](database, settings)
     features = encode(database)
     figures = {}
     for prefix, documents in (("", queries), ("validation_", held_out)):
         pairs = {"": (encode(documents), features)}
-        if code:
-            pairs["bits_"] = [code(each, features) for each in pairs[""]]
+        if threshold is not None:
+            make_codes = document_helpers.make_codes
+            pairs["bits_"] = [make_codes(each, threshold) for each in pairs[""]]
         for kind, (found, searched) in pairs.items():
             result = retrieval_figures(
                 found, documents.labels, searched, database.labels
@@ -62,13 +62,14 @@ def run(name, seed, config):
     return figures
 
 
-def settings_of(seed, config):
-    """Returns the flags of the training of an RBM."""
+def settings_of(name, seed, config):
+    """Returns the flags of the training of a method."""
+    below = (config.num_below,) if name == "dbn" else ()
     return train_documents.Config(
         dataset=config.dataset,
         seed=seed,
-        log_dir=f"{config.log_dir}/rbm_{seed}",
-        hidden_dims=(config.num_features,),
+        log_dir=f"{config.log_dir}/{name}_{seed}_training",
+        hidden_dims=(*below, config.num_features),
         epochs=config.epochs,
         learning_rate=config.learning_rate,
         measure_every=config.epochs,
@@ -77,8 +78,7 @@ def settings_of(seed, config):
 
 
 # Methods ----------------------------------------------------------------------------
-# Of each: a function of documents that returns features, and one of features that
-# returns bits (or none).
+# Of each: a function of documents that returns features, and above what these are bits.
 
 
 def weigh(database, settings):
@@ -93,14 +93,13 @@ def analyse(database, settings):
     """Returns latent semantic analysis of tf-idf vectors."""
     weighted, _ = weigh(database, settings)
     topics = document_helpers.find_topics(weighted(database), settings.hidden_dims[-1])
-    return lambda documents: weighted(documents) @ topics, document_helpers.make_codes
+    return lambda documents: weighted(documents) @ topics, 0.0
 
 
 def train(database, settings):
-    """Returns the means of the hidden units of an RBM, and which are likelier 1."""
+    """Returns the means of the uppermost hidden units."""
     model = train_documents.main(settings)
-    encode = functools.partial(train_documents.encode, model)
-    return encode, lambda means, _: 2.0 * (means > 0.5) - 1
+    return functools.partial(train_documents.encode, model), 0.5
 
 
 METHODS = {
@@ -108,13 +107,14 @@ METHODS = {
     "tf_idf": weigh,
     "lsa": analyse,
     "rbm": train,
+    "dbn": train,
 }
 
 
 def describe(config):
     """Returns what the corpus is."""
     splits = [
-        train_documents.load(settings_of(0, config), split)
+        train_documents.load(settings_of("words", 0, config), split)
         for split in ("train", "validation", "test")
     ]
     train_split, validation, test = splits
@@ -137,18 +137,20 @@ def main(config):
     return repeated_runs.run_all(
         config,
         run,
-        VARIANTS,
+        METHODS,
         "claims/documents.py",
         "Descriptions of packages of Debian 12.15 (main, amd64) by section, made by "
         f"`training/make_package_corpus.py`: {corpus} precision_at_10: the share of "
         "the ten nearest training documents that are of the test document's section; "
         "mean_average_precision: of all training documents ranked by the cosine. "
         f"bits_: by {config.num_features} bits and their Hamming distance. rbm: "
-        f"replicated softmax, {config.num_features} hidden units, "
+        f"{config.num_features} hidden units on replicated softmax units, by "
         f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
-        f"{config.learning_rate:g}; a bit is 1 if its unit is so with a probability "
-        f"above 0.5. lsa: {config.num_features} singular vectors of tf-idf; a bit is 1 "
-        "above the median of training. words: the counts; tf_idf: log(1 + count) times "
+        f"{config.learning_rate:g}; dbn: {config.num_below} and then "
+        f"{config.num_features} hidden units, each RBM trained so; a bit is 1 if its "
+        f"unit is so with a probability above 0.5. lsa: {config.num_features} singular "
+        "vectors of tf-idf; a bit is 1 "
+        "above 0. words: the counts; tf_idf: log(1 + count) times "
         "rareness. Settings were chosen on the validation split.",
     )
 
