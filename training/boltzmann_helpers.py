@@ -64,7 +64,7 @@ def train_layers(
     transform=datasets.binarize,
     optimizer=make_optimizer,
     figures=None,
-    **changes,
+    changes=None,
 ):
     """Trains RBMs from below, each on samples of the units of the one below it.
 
@@ -81,10 +81,12 @@ def train_layers(
             optimizer of a layer.
         figures: Function of a level that returns figures for the log of its RBM, see
             `gen_keras.callbacks.Measure`, or `None`.
-        **changes: Flags of the layers in place of those of `config`.
+        changes: Function of a level that returns a dict of flags in place of those of
+            `config`, or `None`.
     """
     for level, rbm in enumerate(rbms):
-        stage = stage_of(config, f"layer_{level + 1}", **changes)
+        flags = changes(level) if changes else {}
+        stage = stage_of(config, f"layer_{level + 1}", **flags)
         with script_helpers.setup(stage):
             rbm.compile(optimizer(stage, len(images)))
         draw = draw_units(rbms, level, transform)

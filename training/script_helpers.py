@@ -355,15 +355,15 @@ def save(model, path):
     temporary = path.with_name("unfinished.keras")  # Never half a model.
     model.save(temporary)
     temporary.replace(path)
-    translates = isinstance(model, Translator)
-    look = "translate.py {path} IN OUT" if translates else "sample.py {path}"
     print(f"""Saved {path}. To use it:
 
     import gen_keras, keras
     model = keras.models.load_model("{path}")
-    {model.usage}
-
-To look at it: python training/{look.format(path=path)}""")
+    {model.usage}""")
+    translates = isinstance(model, Translator)
+    look = "translate.py {path} IN OUT" if translates else "sample.py {path}"
+    if len(getattr(model, "visible_shape", "HWC")) == 3:  # Not of words, say.
+        print(f"\nTo look at it: python training/{look.format(path=path)}")
     return path
 
 

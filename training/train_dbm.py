@@ -76,8 +76,10 @@ def pretrain(config, model, images, held_out):
         rbms,
         images,
         held_out,
-        epochs=config.layer_epochs,
-        learning_rate=config.layer_rate,
+        changes=lambda _: {
+            "epochs": config.layer_epochs,
+            "learning_rate": config.layer_rate,
+        },
     )
     model.compose(rbms)
 

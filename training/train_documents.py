@@ -37,7 +37,8 @@ class Config(boltzmann_helpers.Config):
     max_share: float = flag(0.1, "words that more of the documents have are left out")
     max_length: int = flag(60, "words of a document that an epoch sees at most")
     hidden_dims: tuple = flag((128,), "hidden units of the layers, from below")
-    epochs: int = flag(10, "epochs of each RBM; its learning rate falls over them")
+    epochs: int = flag(10, "epochs of the RBM of words; its rate falls over them")
+    upper_epochs: int = flag(50, "epochs of each RBM above it")
     learning_rate: float = flag(0.01, "of Adam; falls linearly to 0")
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(0, "persistent chains (PCD-k); 0 means CD-k")
@@ -67,6 +68,7 @@ def main(config):
         transform=shorten(config.max_length),
         optimizer=make_optimizer,
         figures=lambda level: measure(model, documents, held_out, level),
+        changes=lambda level: {"epochs": config.upper_epochs} if level else {},
     )
     if not config.dry_run:
         with script_helpers.one_line_errors():

@@ -93,7 +93,7 @@ def test_a_wrong_gradient_finds_less(corpus, tmp_path, monkeypatch):
 
 
 def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
-    flags = {"hidden_dims": (12, 6), "epochs": 2}
+    flags = {"hidden_dims": (12, 6), "epochs": 2, "upper_epochs": 2}
     model = run(corpus, tmp_path / "whole", **flags)
     assert model.prop_up(np.ones((2, *model.visible_shape))).shape == (2, 6)
     original, steps = callbacks.Checkpoint.on_train_batch_end, []
@@ -146,6 +146,7 @@ def test_the_claim_is_measured_beside_lsa_and_words(corpus, tmp_path):
         num_features=12,
         num_below=20,
         epochs=2,
+        upper_epochs=1,
         log_dir=str(tmp_path / "runs"),
         out=str(tmp_path / "claim_documents.json"),
     )

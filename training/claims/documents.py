@@ -34,8 +34,9 @@ class Config(repeated_runs.Config):
     dataset: str = flag("folder:runs/packages", "text files in one folder a class")
     log_dir: str = flag("runs/claim_documents", "folder for the figures of the runs")
     num_features: int = flag(128, "hidden units, topics and bits")
-    num_below: int = flag(500, "hidden units below the code of the DBN")
-    epochs: int = flag(train_documents.Config.epochs, "of each RBM")
+    num_below: int = flag(128, "hidden units below the code of the DBN")
+    epochs: int = flag(train_documents.Config.epochs, "of the RBM of words")
+    upper_epochs: int = flag(train_documents.Config.upper_epochs, "of the one above")
     learning_rate: float = flag(train_documents.Config.learning_rate, "of each RBM")
 
 
@@ -72,7 +73,8 @@ def settings_of(name, seed, config):
         hidden_dims=(*below, config.num_features),
         epochs=config.epochs,
         learning_rate=config.learning_rate,
-        measure_every=config.epochs,
+        upper_epochs=config.upper_epochs,
+        measure_every=max(config.epochs, config.upper_epochs),
         resume=True,
     )
 
@@ -146,11 +148,11 @@ def main(config):
         f"bits_: by {config.num_features} bits and their Hamming distance. rbm: "
         f"{config.num_features} hidden units on replicated softmax units, by "
         f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
-        f"{config.learning_rate:g}; dbn: {config.num_below} and then "
-        f"{config.num_features} hidden units, each RBM trained so; a bit is 1 if its "
-        f"unit is so with a probability above 0.5. lsa: {config.num_features} singular "
-        "vectors of tf-idf; a bit is 1 "
-        "above 0. words: the counts; tf_idf: log(1 + count) times "
+        f"{config.learning_rate:g}; dbn: {config.num_below}, and {config.num_features} "
+        f"above them, which are trained for {config.upper_epochs} epochs; a bit is 1 "
+        "if its unit is so with a probability above 0.5. lsa: "
+        f"{config.num_features} singular vectors of tf-idf; a bit is 1 above 0. words: "
+        "the counts; tf_idf: log(1 + count) times "
         "rareness. Settings were chosen on the validation split.",
     )
 
