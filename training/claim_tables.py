@@ -110,6 +110,7 @@ TITLES = MODES | {
     "ali": "ALI",
     "vae": "VAE",
     "rbm": "RBM",
+    "dbn": "DBN",
     "lsa": "LSA",
     "tf_idf": "tf-idf",
 }
