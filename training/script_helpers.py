@@ -362,9 +362,14 @@ def save(model, path):
     {model.usage}""")
     translates = isinstance(model, Translator)
     look = "translate.py {path} IN OUT" if translates else "sample.py {path}"
-    if len(getattr(model, "visible_shape", "HWC")) == 3:  # Not of words, say.
+    if makes_images(model):
         print(f"\nTo look at it: python training/{look.format(path=path)}")
     return path
+
+
+def makes_images(model):
+    """Returns whether a model is one of images, not of words or of other units."""
+    return len(getattr(model, "visible_shape", ("height", "width", "channels"))) == 3
 
 
 def _describe(model, images, config):

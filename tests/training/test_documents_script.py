@@ -9,6 +9,7 @@ import keras
 import make_package_corpus
 import numpy as np
 import pytest
+import sample
 import train_documents
 from document_helpers import (
     baseline_features,
@@ -42,7 +43,7 @@ def corpus(tmp_path_factory):
 
 
 def run(corpus, log_dir, **flags):
-    options = {"epochs": 15, "batch_size": 20, "learning_rate": 0.02, "num_words": 150}
+    options = {"epochs": 10, "batch_size": 20, "learning_rate": 0.03, "num_words": 150}
     options |= {"max_share": 0.5, "hidden_dims": (12,), "measure_every": 100}
     flags = options | {"dataset": f"folder:{corpus}", "log_dir": str(log_dir)} | flags
     return train_documents.main(train_documents.Config(**flags))
@@ -75,7 +76,11 @@ def test_documents_of_a_topic_are_found_by_their_code(corpus, tmp_path, capsys):
     vocabulary = (tmp_path / "run/vocabulary.txt").read_text().split()
     documents = datasets.load_documents(f"folder:{corpus}", "train", 150, 0.5)
     assert vocabulary == documents.vocabulary and "the" not in vocabulary
+    arguments = [str(tmp_path / "run/model.keras"), "--out", str(tmp_path / "samples")]
+    with pytest.raises(SystemExit, match="must make images of .*of \\(120,\\)"):
+        sample.main(sample.parse_arguments(arguments))
     printed = capsys.readouterr().out
+    assert "sample.py" not in printed
     for title in ("code of 12", "its 12 bits", "words", "tf-idf", "LSA of 12"):
         assert f"  {title} " in printed
 
@@ -89,7 +94,7 @@ def test_a_wrong_gradient_finds_less(corpus, tmp_path, monkeypatch):
 
     monkeypatch.setattr(RBM, "compute_loss", climb)
     figures = find(run(corpus, tmp_path / "run"), corpus)
-    assert figures["precision_at_10"] < 0.7
+    assert figures["precision_at_10"] < 0.5
 
 
 def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
