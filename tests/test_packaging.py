@@ -39,7 +39,8 @@ def test_wheel_works_from_an_empty_folder(tmp_path):
 
 def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text()
-    code, training, tricks, stack = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, training, tricks, stack, words = blocks
     printed = []
     names = {"print": printed.append}
     exec(re.sub(r"num_samples=\d+", "num_samples=2", code), names)
@@ -52,7 +53,13 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     np.testing.assert_allclose(names["wholes"][:, :14], names["digits"][:8, :14])
     assert names["samples"].shape == names["autoencoder"](names["samples"]).shape
     assert names["classifier"](names["samples"]).shape == (16, 10)
+    for i in range(400):  # Each word is in a twentieth of them.
+        document = tmp_path / f"PATH/{'ab'[i % 2]}/{i}"
+        document.parent.mkdir(parents=True, exist_ok=True)
+        document.write_text("word" + chr(97 + i % 20))
     monkeypatch.chdir(tmp_path)
+    exec(words.replace("epochs=10", "epochs=1"), names)
+    assert names["num_words"] == 20 and names["bits"].shape == (1, 128)
     quick = training.replace("data.images", "data.images[:64]").replace("=20", "=1")
     quick = quick.replace("base_filters=16", "base_filters=2")
     exec(quick, {})

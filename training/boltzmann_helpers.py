@@ -1,6 +1,7 @@
 """What the training scripts of Boltzmann machines share."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 
@@ -22,6 +23,18 @@ class Config(script_helpers.Config):
     learning_rate: float = flag(0.05, "of gradient ascent; falls linearly to 0")
     momentum: float = flag(0.0, "of the weights, such as 0.5 or 0.9")
     weight_decay: float = flag(0.0, "λ of λ/2 ΣW², such as 0.0002")
+
+
+@dataclasses.dataclass
+class StackConfig(Config):
+    """Flags of the scripts that train RBMs first, and all layers then."""
+
+    layer_epochs: int = flag(20, "epochs of each RBM")
+    layer_rate: float = flag(0.05, "their learning rate; falls linearly to 0")
+
+    def of_layer(self, level):
+        """Returns the flags of the training of an RBM in place of those of the whole."""
+        return {"epochs": self.layer_epochs, "learning_rate": self.layer_rate}
 
 
 @dataclasses.dataclass
@@ -48,15 +61,18 @@ def make_regularizer(config):
     return keras.regularizers.L2(config.weight_decay / 2)
 
 
-def make_stack(config, image_shape, gibbs_steps=1, num_chains=0):
+def make_stack(
+    config, visible_shape, gibbs_steps=1, num_chains=0, visible_units="bernoulli"
+):
     """Returns RBMs from below, of --hidden-dims; the top one may have chains."""
-    shapes = [image_shape, *((dim,) for dim in config.hidden_dims[:-1])]
+    shapes = [visible_shape, *((dim,) for dim in config.hidden_dims[:-1])]
     return [
         RBM(
             shape,
             num_hidden,
             gibbs_steps=gibbs_steps,
             num_chains=num_chains if i == len(shapes) - 1 else 0,
+            visible_units="bernoulli" if i else visible_units,
             kernel_regularizer=make_regularizer(config),
             seed=config.seed + i,
         )
@@ -79,7 +95,16 @@ def stage_of(config, name, **changes):
     return dataclasses.replace(config, log_dir=str(folder / name), **changes)
 
 
-def train_layers(config, rbms, images, held_out, **changes):
+def train_layers(
+    config,
+    rbms,
+    images,
+    held_out,
+    transform=datasets.binarize,
+    optimizer=make_optimizer,
+    figures=None,
+    changes=None,
+):
     """Trains RBMs from below, each on samples of the units of the one below it.
 
     Layers that are done already stay as they are.
@@ -87,17 +112,26 @@ def train_layers(config, rbms, images, held_out, **changes):
     Args:
         config: `Config`.
         rbms: List of `RBM`.
-        images: `datasets.Dataset` of images in [0, 1], which are binarized anew in each
-            epoch.
+        images: `datasets.Dataset` of images in [0, 1], or of other examples.
         held_out: Array of images, for validation.
-        **changes: Flags of the layers in place of those of `config`.
+        transform: Function (images, rng) that returns what the lowest RBM is shown;
+            images are binarized anew in each epoch.
+        optimizer: Function of flags and the number of images that returns the
+            optimizer of a layer.
+        figures: Function of a level that returns figures for the log of its RBM, see
+            `gen_keras.callbacks.Measure`, or `None`.
+        changes: Function of a level that returns a dict of flags in place of those of
+            `config`, or `None`.
     """
     for level, rbm in enumerate(rbms):
-        stage = stage_of(config, f"layer_{level + 1}", **changes)
+        flags = changes(level) if changes else {}
+        stage = stage_of(config, f"layer_{level + 1}", **flags)
         with script_helpers.setup(stage):
-            rbm.compile(make_optimizer(stage, len(images)))
-        draw = draw_units(rbms, level)
-        pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)} if level == 0 else {}
+            rbm.compile(optimizer(stage, len(images)))
+        draw = draw_units(rbms, level, transform)
+        pictures = {}
+        if level == 0 and len(rbm.visible_shape) == 3:
+            pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)}
         validation = draw(held_out, np.random.default_rng(config.seed))
         script_helpers.fit(
             rbm,
@@ -107,10 +141,11 @@ def train_layers(config, rbms, images, held_out, **changes):
             transform=draw,
             validation_data=(validation,),
             validation_batch_size=config.batch_size,
+            figures=figures and functools.partial(figures, level),
         )
 
 
-def draw_units(rbms, level):
+def draw_units(rbms, level, transform=datasets.binarize):
     """Returns a function (images, rng) that draws what the RBM of a level is shown.
 
     It draws by NumPy, since batches are made beside the training, whose random streams
@@ -118,7 +153,7 @@ def draw_units(rbms, level):
     """
 
     def draw(images, rng):
-        states = datasets.binarize(images, rng)
+        states = transform(images, rng)
         for rbm in rbms[:level]:
             states = datasets.binarize(ops.convert_to_numpy(rbm.prop_up(states)), rng)
         return states

@@ -78,6 +78,19 @@ CLAIMS = {
             ("log_likelihood_of_data", "true density", "{:.2f}"),
         ),
     ),
+    "documents": (
+        "Found by",
+        (
+            ("precision_at_10", "of the ten nearest", "{:.1%}"),
+            ("mean_average_precision", "mean average precision", "{:.1%}"),
+            ("bits_precision_at_10", "by bits, of the ten nearest", "{:.1%}"),
+            (
+                "bits_mean_average_precision",
+                "by bits, mean average precision",
+                "{:.1%}",
+            ),
+        ),
+    ),
     "pretraining": (
         "784-500-500-2000-10",
         (
@@ -140,6 +153,9 @@ TITLES = MODES | {
     "ali": "ALI",
     "vae": "VAE",
     "rbm": "RBM",
+    "dbn": "DBN",
+    "lsa": "LSA",
+    "tf_idf": "tf-idf",
 }
 # Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.
 PUBLISHED = {

@@ -33,14 +33,20 @@ def rank_by_distance(images, labels, queries, query_labels):
         yield labels[order] == wanted[:, None]
 
 
-def summarize(relevant):
-    """Returns the figures of all queries, some queries at a time."""
+def summarize(relevant, num_considered=10):
+    """Returns precision and mean average precision of all queries.
+
+    Args:
+        relevant: Iterable of Boolean arrays (num_queries, num_items), some queries at a
+            time: whether an item is relevant, the nearest in front.
+        num_considered: Integer, how many items count for the precision.
+    """
     precision, average_precision = [], []
     for each in relevant:
-        precision += len(each) * [metrics.precision_at(each, 10)]
+        precision += len(each) * [metrics.precision_at(each, num_considered)]
         average_precision += list(metrics.average_precision(each))
     return {
-        "precision_at_10": np.mean(precision),
+        f"precision_at_{num_considered}": np.mean(precision),
         "mean_average_precision": np.nanmean(average_precision),
     }
 

@@ -18,7 +18,7 @@ import pathlib
 
 import keras
 import numpy as np
-from script_helpers import make_folder, one_line_errors
+from script_helpers import draws_images, make_folder, one_line_errors
 
 from gen_keras import image_grids, latents
 from gen_keras.models import DBM, DBN, RBM
@@ -65,6 +65,11 @@ def main(args):
                 f"{args.num_samples} and {args.steps}"
             )
         model = GenerativeModel.from_preset(args.model)
+        if not draws_images(model):
+            raise ValueError(
+                "A model must make images of (height, width, channels). "
+                f"Received: {args.model} of {model.visible_shape}"
+            )
         conditions = classes_of(model, args.num_samples, args.only_class)
         folder = args.out or default_folder(args.model)
         make_folder(folder)

@@ -363,9 +363,15 @@ def save(model, path):
 """)
     if isinstance(model, Translator):
         print(f"To look at it: python training/translate.py {path} IN OUT")
-    elif type(model).sample is not GenerativeModel.sample:
+    elif draws_images(model):
         print(f"To look at it: python training/sample.py {path}")
     return path
+
+
+def draws_images(model):
+    """Returns whether a model samples images: not codes, words or other units."""
+    shape = getattr(model, "visible_shape", ("height", "width", "channels"))
+    return len(shape) == 3 and type(model).sample is not GenerativeModel.sample
 
 
 def _describe(model, images, config):

@@ -20,13 +20,11 @@ from gen_keras.models import DBM
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.ChainConfig):
+class Config(boltzmann_helpers.ChainConfig, boltzmann_helpers.StackConfig):
     """Hyperparameters."""
 
     log_dir: str = flag("runs/dbm", "folder for checkpoints, TensorBoard, the model")
     hidden_dims: tuple = flag((500, 1000), "hidden units of the layers, from below")
-    layer_epochs: int = flag(20, "epochs of each RBM")
-    layer_rate: float = flag(0.05, "their learning rate; falls linearly to 0")
     epochs: int = flag(30, "epochs of all layers together")
     learning_rate: float = flag(0.005, "of these; falls linearly to 0")
     mean_field_steps: int = flag(10, "updates of q for each batch")
@@ -76,8 +74,7 @@ def pretrain(config, model, images, held_out):
         rbms,
         images,
         held_out,
-        epochs=config.layer_epochs,
-        learning_rate=config.layer_rate,
+        changes=config.of_layer,
     )
     model.compose(rbms)
 

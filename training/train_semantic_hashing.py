@@ -22,13 +22,11 @@ from gen_keras.models import DBN, SemanticHashing
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.Config):
+class Config(boltzmann_helpers.StackConfig):
     """Hyperparameters."""
 
     log_dir: str = flag("runs/semantic_hashing", "folder for checkpoints, the model …")
     hidden_dims: tuple = flag((500, 250, 32), "hidden units of the layers, from below")
-    layer_epochs: int = flag(20, "epochs of each RBM, by CD-1")
-    layer_rate: float = flag(0.05, "their learning rate; falls linearly to 0")
     epochs: int = flag(60, "epochs of back-propagation")
     learning_rate: float = flag(1e-3, "of Adam in these; falls along a cosine to 0")
     code_noise: float = flag(4.0, "standard deviation of the noise on codes")
@@ -74,8 +72,7 @@ def pretrain(config, model, images, held_out):
         rbms,
         images,
         held_out,
-        epochs=config.layer_epochs,
-        learning_rate=config.layer_rate,
+        changes=config.of_layer,
     )
     model.initialize(DBN(images.image_shape, config.hidden_dims, rbms=rbms))
 

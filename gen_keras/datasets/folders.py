@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
+import typing
 import warnings
 
 import numpy as np
@@ -20,6 +21,16 @@ EXTENSIONS = (
     *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"),
     *(".tif", ".tiff", ".webp"),
 )
+
+
+class Kind(typing.NamedTuple):
+    """Files that are looked for: what they are called, and how their names end."""
+
+    noun: str
+    extensions: tuple = ("",)
+
+
+IMAGES = Kind("image", EXTENSIONS)
 SPLIT_FOLDERS = {
     "train": ("train",),
     "validation": ("validation", "val", "valid"),
@@ -69,10 +80,10 @@ def load_folder(
         ValueError: If an argument is wrong, or sizes differ without `image_size`.
     """
     settings = _Settings(path, image_size, (channels,), resize, check_files)
-    folder, files = _files_of_split(path, split, validation_fraction, test_fraction)
+    folder, files = files_of_split(path, split, validation_fraction, test_fraction)
     images, kept, skipped = _open_images([[folder / f] for f in files], settings)
     files = [files[i] for i in kept]
-    labels, label_names = _subfolder_labels(path, files)
+    labels, label_names = subfolder_labels(path, files)
     return Dataset(
         images[0],
         value_range,
@@ -132,7 +143,7 @@ def load_paired_folder(
     if sides:
         names, rows = _match(*(_by_stem(*side) for side in sides))
     else:
-        folder, names = _files_of_split(path, split, *fractions)
+        folder, names = files_of_split(path, split, *fractions)
         rows = [[(folder / name, "left"), (folder / name, "right")] for name in names]
     (a, b), kept, skipped = _open_images(rows, settings)
     return PairedDataset(
@@ -179,7 +190,7 @@ def load_unpaired_folder(
     settings = _Settings(path, image_size, (channels,), resize, check_files)
     domains, skipped = [], []
     for suffix in "AB":
-        folder, files = _files_of_split(
+        folder, files = files_of_split(
             path, split, validation_fraction, test_fraction, suffix
         )
         images, _, broken = _open_images([[folder / f] for f in files], settings)
@@ -227,17 +238,19 @@ def check_fractions(validation_fraction, test_fraction):
         )
 
 
-def _files_of_split(path, split, validation_fraction, test_fraction, suffix=""):
+def files_of_split(
+    path, split, validation_fraction, test_fraction, suffix="", kind=IMAGES
+):
     """Returns a folder and its files that belong to `split`, as relative names."""
     fractions = validation_fraction, test_fraction
     folder, fractions = _folder_of_split(path, split, fractions, suffix)
-    files = find_images(folder)
+    files = find_files(folder, kind)
     if fractions:
         files = [name for name in files if split_of(name, *fractions) == split]
     if not files:
         raise FileNotFoundError(
-            f"No image of {folder} falls to the {split!r} split. Use another split, a "
-            "larger `validation_fraction` or `test_fraction`, or subfolders "
+            f"No {kind.noun} of {folder} falls to the {split!r} split. Use another "
+            "split, a larger `validation_fraction` or `test_fraction`, or subfolders "
             f"{SPLIT_FOLDERS}. "
             f"Received: (validation_fraction, test_fraction)={fractions}"
         )
@@ -277,6 +290,15 @@ def find_images(folder):
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
     """
+    return find_files(folder, IMAGES)
+
+
+def find_files(folder, kind):
+    """Returns the sorted relative names of the files of a `Kind` under `folder`.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no such file in it.
+    """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
@@ -286,24 +308,29 @@ def find_images(folder):
         found += [
             (relative / name).as_posix()
             for name in files
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+            if name.lower().endswith(kind.extensions) and not name.startswith(".")
         ]
     if not found:
+        endings = ", ".join(filter(None, kind.extensions))
         raise FileNotFoundError(
-            f"There is no image in {folder} and its subfolders. Looked for files "
-            f"ending in {', '.join(EXTENSIONS)}."
+            f"There is no {kind.noun} in {folder} and its subfolders. Looked for files"
+            + (
+                f" ending in {endings}."
+                if endings
+                else " whose names begin with no dot."
+            )
         )
     return sorted(found)
 
 
-def _subfolder_labels(path, files):
+def subfolder_labels(path, files, kind=IMAGES):
     """Returns labels and their names if all files lie in two or more subfolders.
 
     The names are those of the training files, so that a label means the same in each
     split.
     """
     folder, _ = _folder_of_split(path, "train", (0.0, 0.0))
-    known = sorted({_top(name) for name in find_images(folder)})
+    known = sorted({_top(name) for name in find_files(folder, kind)})
     names = known + sorted({_top(name) for name in files} - set(known))
     if len(names) < 2 or "" in names:
         return None, None
@@ -449,7 +476,7 @@ def _open_images(rows, settings):
     results = list(_threads().map(inspect, rows))
     kept = [i for i, result in enumerate(results) if isinstance(result[0], tuple)]
     skipped = [result for result in results if not isinstance(result[0], tuple)]
-    _warn_of_skipped(skipped, len(rows))
+    warn_of_skipped(skipped, len(rows))
     if settings.gray_file and settings.folder not in _gray_folders:
         _gray_folders.add(settings.folder)
         warnings.warn(
@@ -522,15 +549,16 @@ def _common_size(rows):
     return next(iter(known))
 
 
-def _warn_of_skipped(skipped, num_files):
+def warn_of_skipped(skipped, num_files, kind=IMAGES, stacklevel=5):
+    """Names the files that cannot be used; a `ValueError` if no other is left."""
     if not skipped:
         return
     shown = "".join(f"\n  {path}: {reason}" for path, reason in skipped[:10])
     more = f"\n  and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-    message = f"{len(skipped)} of {num_files} images cannot be used:{shown}{more}"
+    message = f"{len(skipped)} of {num_files} {kind.noun}s cannot be used:{shown}{more}"
     if len(skipped) == num_files:
         raise ValueError(message)
-    warnings.warn(message + "\nThey are left out.", stacklevel=5)
+    warnings.warn(message + "\nThey are left out.", stacklevel=stacklevel)
 
 
 def decode(file, size, channels, resize):

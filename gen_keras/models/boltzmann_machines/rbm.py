@@ -191,12 +191,19 @@ class RBM(TwoPhases, GenerativeModel):
     def initialize_visible_bias(self, images):
         """Sets b to log(p / (1 - p)) of the pixel means p (Hinton, 2010, section 8.1).
 
-        The means are smoothed a little, see `metrics.base_rate_bias`. For binary units.
+        The means are smoothed a little, see `metrics.base_rate_bias`. For binary units;
+        for counts of words b is log p of the share p of each word in all words.
 
         Args:
-            images: Array of shape (num_images, *visible_shape) in [0, 1].
+            images: Array of shape (num_images, *visible_shape): values in [0, 1], or
+                counts.
         """
-        self.visible_bias.assign(metrics.base_rate_bias(np.asarray(images)))
+        images = np.asarray(images)
+        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
+            counts = images.reshape(len(images), -1).sum(axis=0, dtype="float64") + 1
+            self.visible_bias.assign(np.log(counts / counts.sum()))
+        else:
+            self.visible_bias.assign(metrics.base_rate_bias(images))
 
     def call(self, visible):
         """Returns E[h | v], (batch, num_hidden), for v (batch, *visible_shape)."""

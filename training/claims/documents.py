@@ -1,0 +1,161 @@
+r"""Claim: documents, too, are found by the codes of a deep belief network.
+
+python training/make_package_corpus.py --packages Packages.xz \
+    --descriptions Translation-en.bz2
+python training/claims/documents.py --dataset folder:runs/packages
+
+Documents of the test split find training documents of their class: by the hidden units
+of a replicated softmax RBM, by as many bits that these make, and by the same of latent
+semantic analysis; by words without any model, too.
+
+References:
+    Salakhutdinov and Hinton, Semantic Hashing, 2007.
+    Salakhutdinov and Hinton, Replicated Softmax: an Undirected Topic Model, 2009,
+    section 4.2.
+"""
+
+import find_training  # noqa: F401, I001
+
+import dataclasses
+import functools
+import hashlib
+
+import document_helpers
+import repeated_runs
+import train_documents
+from document_helpers import measure_retrieval
+from script_helpers import flag, one_line_errors, parse_flags
+
+
+@dataclasses.dataclass
+class Config(repeated_runs.Config):
+    """What to run."""
+
+    dataset: str = flag("folder:runs/packages", "text files in one folder a class")
+    log_dir: str = flag("runs/claim_documents", "folder for the figures of the runs")
+    num_features: int = flag(128, "hidden units, topics and bits")
+    num_below: int = flag(128, "hidden units below the code of the DBN")
+    epochs: int = flag(train_documents.Config.epochs, "of the RBM of words")
+    upper_epochs: int = flag(train_documents.Config.upper_epochs, "of the one above")
+    learning_rate: float = flag(train_documents.Config.learning_rate, "of each RBM")
+
+
+def run(name, seed, config):
+    """Returns how well documents are found by the features of one method."""
+    settings = settings_of(name, seed, config)
+    database, queries, held_out = (
+        train_documents.load(settings, split)
+        for split in ("train", "test", "validation")
+    )
+    encode, threshold = METHODS[name](database, settings)
+    features = encode(database)
+    figures = {}
+    for prefix, documents in (("", queries), ("validation_", held_out)):
+        pairs = {"": (encode(documents), features)}
+        if threshold is not None:
+            make_codes = document_helpers.make_codes
+            pairs["bits_"] = [make_codes(each, threshold) for each in pairs[""]]
+        for kind, (found, searched) in pairs.items():
+            result = measure_retrieval(
+                found, documents.labels, searched, database.labels
+            )
+            figures |= {prefix + kind + key: value for key, value in result.items()}
+    return figures
+
+
+def settings_of(name, seed, config):
+    """Returns the flags of the training of a method."""
+    below = (config.num_below,) if name == "dbn" else ()
+    return train_documents.Config(
+        dataset=config.dataset,
+        seed=seed,
+        log_dir=f"{config.log_dir}/{name}_{seed}_training",
+        hidden_dims=(*below, config.num_features),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        upper_epochs=config.upper_epochs,
+        measure_every=max(config.epochs, config.upper_epochs),
+        resume=True,
+    )
+
+
+# Methods ----------------------------------------------------------------------------
+# Of each: a function of documents that returns features, and above what these are bits.
+
+
+def weigh(database, settings):
+    """Returns tf-idf vectors."""
+    training_counts = database.counts
+    return lambda documents: document_helpers.weigh_words(
+        documents.counts, training_counts
+    ), None
+
+
+def analyse(database, settings):
+    """Returns latent semantic analysis of tf-idf vectors."""
+    weighted, _ = weigh(database, settings)
+    topics = document_helpers.find_topics(weighted(database), settings.hidden_dims[-1])
+    return lambda documents: weighted(documents) @ topics, 0.0
+
+
+def train(database, settings):
+    """Returns the means of the uppermost hidden units."""
+    model = train_documents.main(settings)
+    return functools.partial(train_documents.encode, model), 0.5
+
+
+METHODS = {
+    "words": lambda *_: (lambda documents: documents.counts, None),
+    "tf_idf": weigh,
+    "lsa": analyse,
+    "rbm": train,
+    "dbn": train,
+}
+
+
+def describe(config):
+    """Returns what the corpus is."""
+    splits = [
+        train_documents.load(settings_of("words", 0, config), split)
+        for split in ("train", "validation", "test")
+    ]
+    train_split, validation, test = splits
+    digest = hashlib.sha256()
+    for documents in splits:
+        digest.update("\n".join(documents.example_names).encode("utf-8"))
+        digest.update(documents.counts.tobytes())
+    return (
+        f"{len(train_split):,} training, {len(validation):,} validation and "
+        f"{len(test):,} test documents in {len(train_split.label_names)} classes, "
+        f"{len(train_split.vocabulary):,} words; SHA-256 of names and counts "
+        f"{digest.hexdigest()[:16]}."
+    )
+
+
+def main(config):
+    """Runs what is missing and writes the result."""
+    with one_line_errors():
+        corpus = describe(config)
+    return repeated_runs.run_all(
+        config,
+        run,
+        METHODS,
+        "claims/documents.py",
+        "Descriptions of packages of Debian 12.15 (main, amd64) by section, made by "
+        f"`training/make_package_corpus.py`: {corpus} precision_at_10: the share of "
+        "the ten nearest training documents that are of the test document's section; "
+        "mean_average_precision: of all training documents ranked by the cosine. "
+        f"bits_: by {config.num_features} bits and their Hamming distance. rbm: "
+        f"{config.num_features} hidden units on replicated softmax units, by "
+        f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
+        f"{config.learning_rate:g}; dbn: {config.num_below}, and {config.num_features} "
+        f"above them, which are trained for {config.upper_epochs} epochs; a bit is 1 "
+        "if its unit is so with a probability above 0.5. lsa: "
+        f"{config.num_features} singular vectors of tf-idf; a bit is 1 above 0. words: "
+        "the counts; tf_idf: log(1 + count) times "
+        "rareness. Settings were chosen on the validation split.",
+    )
+
+
+if __name__ == "__main__":
+    main(parse_flags(Config))
