@@ -33,7 +33,7 @@ class StackConfig(Config):
     layer_rate: float = flag(0.05, "their learning rate; falls linearly to 0")
 
     def of_layer(self, level):
-        """Returns the flags of the training of an RBM in place of those of the whole."""
+        """Returns the flags that the training of an RBM has in place of these."""
         return {"epochs": self.layer_epochs, "learning_rate": self.layer_rate}
 
 

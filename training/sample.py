@@ -67,8 +67,9 @@ def main(args):
         model = GenerativeModel.from_preset(args.model)
         if not draws_images(model):
             raise ValueError(
-                "A model must make images of (height, width, channels). "
-                f"Received: {args.model} of {model.visible_shape}"
+                "The model must sample images (height, width, channels). "
+                f"Received: {args.model}, a {type(model).__name__} of the shape "
+                f"{model.visible_shape}"
             )
         conditions = classes_of(model, args.num_samples, args.only_class)
         folder = args.out or default_folder(args.model)
