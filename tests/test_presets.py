@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras import datasets, metrics, models, presets
+from gen_keras import HammingIndex, datasets, metrics, models, presets
 from gen_keras.models import DCGAN, VAE
 from gen_keras.models.base import GenerativeModel, Translator
 
@@ -19,15 +19,16 @@ def model_of(name):
     return getattr(models, presets.table()[name]["model"])
 
 
-SAMPLERS = [x for x in presets.table() if not issubclass(model_of(x), Translator)]
 TRANSLATORS = [x for x in presets.table() if issubclass(model_of(x), Translator)]
+SAMPLERS = [x for x in presets.table() if x not in (*TRANSLATORS, "dbn_hash_mnist")]
+BOLTZMANN = ("rbm_mnist", "class_rbm_mnist", "dbn_mnist", "dbm_mnist", "dbn_hash_mnist")
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_preset_loads_and_samples(name):
     model = model_of(name).from_preset(name)
     assert not model.compiled
-    options = {"gibbs_steps": 20} if isinstance(model, models.RBM) else {}
+    options = {"gibbs_steps": 20} if name in BOLTZMANN else {}
     if hasattr(model, "num_classes"):
         options["classes"] = "random"
     samples = ops.convert_to_numpy(model.sample(8, seed=0, **options))
@@ -51,6 +52,27 @@ def test_the_digit_is_the_one_asked_for(name):
     classes = np.arange(100) % 10
     images = ops.convert_to_numpy(model.sample(100, seed=0, classes=classes))
     assert np.mean(digits_of(images) == classes) > 0.95
+
+
+def test_class_rbm_classifies_and_draws_the_digit_asked_for():
+    model = GenerativeModel.from_preset("class_rbm_mnist")
+    data = datasets.load("mnist", "validation").take(1000)
+    assert np.mean(model.classify(data.images) == data.labels) > 0.97
+    classes = np.arange(50) % 10
+    options = {"gibbs_steps": 300, "probabilities": True}
+    images = model.sample(50, seed=0, classes=classes, **options)
+    images = 2 * ops.convert_to_numpy(images) - 1
+    assert np.mean(digits_of(images) == classes) > 0.8
+
+
+def test_codes_of_digits_find_their_like():
+    model = GenerativeModel.from_preset("dbn_hash_mnist")
+    data = datasets.load("mnist", "validation").take(1000)
+    codes = model.encode(data.images)
+    assert codes.shape == (1000, 32) and len(np.unique(codes, axis=0)) > 800
+    found, _ = HammingIndex(codes).search(codes, 2)  # The first is itself, or a twin.
+    same = data.labels[found] == data.labels[:, None]
+    assert same[:, 1].mean() > 0.75  # A tenth would be chance.
 
 
 def test_categories_without_names_are_digits():
@@ -78,7 +100,8 @@ def test_preset_loads_and_translates(name):
 
 def test_presets_are_small():
     sizes = {name: presets.path(name).stat().st_size for name in presets.table()}
-    assert sum(sizes.values()) <= 24e6
+    assert sum(sizes.values()) <= 28e6
+    assert sum(sizes[name] for name in BOLTZMANN) <= 6e6
     assert sum(sizes[name] for name in TRANSLATORS) <= 8e6
     digits = ("wgan_gp_mnist", "infogan_mnist", "acgan_mnist", "bigan_mnist")
     assert sum(sizes[name] for name in digits) <= 5e6

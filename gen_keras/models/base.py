@@ -201,7 +201,20 @@ class GenerativeModel(backend.Trainer):
             # Backends differ in the integers of seeds; all keep their 32 bits.
             bits = np.asarray(stored.pop(f"seed_{i}")).astype("uint32")
             state.assign(bits.astype(keras.backend.standardize_dtype(state.dtype)))
+        self._check_stored(stored)
         super().load_own_variables(stored)
+
+    def _check_stored(self, stored):
+        variables = [*self._trainable_variables, *self._non_trainable_variables]
+        for name, variable in enumerate(variables):
+            shape = np.shape(stored.get(str(name), variable))
+            if shape != tuple(variable.shape):
+                raise ValueError(
+                    f"The file has other settings: its `{variable.name}` has the shape "
+                    f"{shape}, that of this model is {tuple(variable.shape)}. Make the "
+                    "model with the settings of the file, or load model and weights "
+                    "together by `keras.models.load_model`."
+                )
 
 
 class Means(keras.metrics.Metric):

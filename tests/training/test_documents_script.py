@@ -77,7 +77,9 @@ def test_documents_of_a_topic_are_found_by_their_code(corpus, tmp_path, capsys):
     documents = datasets.load_documents(f"folder:{corpus}", "train", 150, 0.5)
     assert vocabulary == documents.vocabulary and "the" not in vocabulary
     arguments = [str(tmp_path / "run/model.keras"), "--out", str(tmp_path / "samples")]
-    with pytest.raises(SystemExit, match="must sample images .*a DBN of the shape \\(120,\\)"):
+    with pytest.raises(
+        SystemExit, match="must sample images .*a DBN of the shape \\(120,\\)"
+    ):
         sample.main(sample.parse_arguments(arguments))
     printed = capsys.readouterr().out
     assert "sample.py" not in printed

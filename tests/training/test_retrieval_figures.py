@@ -1,12 +1,14 @@
 """Retrieval by codes: its figures, what it is compared with, the claim's script."""
 
 import hash_baselines
+import make_emoji_codes
 import numpy as np
 import pytest
 import retrieval
 import retrieval_figures
 
-from gen_keras import HammingIndex, metrics
+from gen_keras import HammingIndex, datasets, metrics
+from gen_keras.models import RBM, SemanticHashing
 
 RNG = np.random.default_rng(0)
 # A long, a middle and a short side, in a direction of no pixel.
@@ -74,6 +76,23 @@ def test_figures_are_those_of_a_full_ranking():
         retrieval_figures.rank_by_distance(codes * 1.0, labels, queries * 1.0, wanted),
     ):
         assert retrieval_figures.summarize(found) == pytest.approx(expected)
+
+
+def test_codes_of_emoji_are_those_of_all_of_them_in_order(tmp_path):
+    model = SemanticHashing((8, 8, 3), (6,), seed=0)
+    model.save(tmp_path / "model.keras")
+    make_emoji_codes.main(tmp_path / "model.keras", tmp_path / "codes.npz")
+    codes = np.load(tmp_path / "codes.npz")["codes"]
+    first, last = (
+        datasets.load("emoji", split, vendor=vendor, image_size=8).images
+        for vendor, split in (("twemoji", "train"), ("noto", "test"))
+    )
+    np.testing.assert_array_equal(codes[: len(first)], model.encode(first))
+    np.testing.assert_array_equal(codes[-len(last) :], model.encode(last))
+    assert len(codes) == len(np.load(make_emoji_codes.OUT)["codes"])
+    RBM((4,), 2).save(tmp_path / "rbm.keras")
+    with pytest.raises(SystemExit, match="train_semantic_hashing.py. Received: .*RBM"):
+        make_emoji_codes.main(tmp_path / "rbm.keras", tmp_path / "codes.npz")
 
 
 def test_the_claims_script(tmp_path):

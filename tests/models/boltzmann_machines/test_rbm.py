@@ -377,3 +377,16 @@ def test_mask_of_another_shape_is_refused():
         make_model().complete(DATA, np.ones(5))
     with pytest.raises(ValueError, match="`mask` must have the shape"):
         make_model().gibbs(DATA, mask=np.ones(5))
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"), [("num_chains", "chains"), ("num_hidden", "kernel")]
+)
+def test_weights_of_other_settings_are_one_clear_error(setting, name, tmp_path):
+    settings = {"num_hidden": 4, "num_chains": 6}
+    rbm.RBM((6,), **settings).save_weights(tmp_path / "a.weights.h5")
+    other = rbm.RBM((6,), **settings | {setting: 5})
+    with pytest.raises(
+        ValueError, match=f"`{name}` has the shape .*`keras.models.load"
+    ):
+        other.load_weights(tmp_path / "a.weights.h5")
