@@ -39,7 +39,8 @@ DATASETS = {
         "image_size": 32,
         "hidden_dims": (500, 250),
         "layer_epochs": 100,
-        "layer_rate": 0.01,
+        "layer_rate": 0.03,
+        "code_noise": 1.5,
         "epochs": 300,
     },
 }
