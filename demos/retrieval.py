@@ -41,6 +41,14 @@ class Collection:
         self.rows, self.image_shape = rows, image_shape
         self.codes, self.captions = codes, captions
         self.index = HammingIndex(codes)
+        squares = [
+            np.square(part, dtype="float32").sum(axis=1) for part in self.parts()
+        ]
+        self.squares = np.concatenate(squares)
+
+    def parts(self, size=5000):
+        """Yields some rows after the other."""
+        return (self.rows[i : i + size] for i in range(0, len(self.rows), size))
 
     def search(self, code, skip=None):
         """Returns the images nearest to a code: indices, distances, milliseconds.
@@ -239,15 +247,9 @@ def count_bits(distance):
 def search_pixels(collection, pixels, skip=None):
     """Returns the images nearest by all pixels: indices."""
     query = pixels.reshape(-1).astype("float32")
-    parts = range(0, len(collection.rows), 5000)
-    distances = np.concatenate(
-        [
-            np.square(collection.rows[i : i + 5000] - query).sum(
-                axis=1, dtype="float32"
-            )
-            for i in parts
-        ]
-    )
+    # |x - y|² without |y|², which is the same for all.
+    products = [part.astype("float32") @ query for part in collection.parts()]
+    distances = collection.squares - 2 * np.concatenate(products)
     nearest = np.argpartition(distances, NUM_FOUND + 1)[: NUM_FOUND + 1]
     nearest = nearest[np.argsort(distances[nearest], kind="stable")]
     return nearest[nearest != skip][:NUM_FOUND]
