@@ -16,6 +16,7 @@ References:
 import find_training  # noqa: F401, I001
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -43,10 +44,10 @@ class Config(repeated_runs.Config):
     max_images: int = flag(0, "of each split; 0: all")
 
 
-def load(split, config):
-    """Returns a split of the digits."""
+def load(split, max_images=0):
+    """Returns a split of the digits, or the first of it."""
     data = datasets.load("mnist", split)
-    return data.take(config.max_images) if config.max_images else data
+    return data.take(max_images) if max_images else data
 
 
 def pretrain(images, seed, config):
@@ -72,7 +73,7 @@ def fine_tune(classifier, seed, config):
     The weights kept are those of the epoch with the least validation error.
     """
     train, held_out, test = (
-        load(split, config) for split in ("train", "validation", "test")
+        load(split, config.max_images) for split in ("train", "validation", "test")
     )
     steps = config.epochs * (len(train.images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.PolynomialDecay(config.learning_rate, steps, 0.0)
@@ -109,12 +110,13 @@ def error_of(classifier, data):
     return float(np.mean(logits.argmax(axis=1) != data.labels))
 
 
-def fit_svm(config):
-    """Returns the errors of a support vector machine."""
+@functools.cache
+def fit_svm(max_images):
+    """Returns the errors of a support vector machine, which needs no seed."""
     from sklearn.svm import SVC
 
     train, held_out, test = (
-        load(split, config) for split in ("train", "validation", "test")
+        load(split, max_images) for split in ("train", "validation", "test")
     )
 
     def flat(data):
@@ -133,9 +135,9 @@ def fit_svm(config):
 def run(name, seed, config):
     """Returns the errors of one variant."""
     if name == "svm":
-        return fit_svm(config)
+        return fit_svm(config.max_images)
     if name == "pretrained":
-        images = load("train", config).images
+        images = load("train", config.max_images).images
         classifier = pretrain(images, seed, config).to_classifier(10, config.dropout)
     else:
         keras.utils.set_random_seed(seed)
