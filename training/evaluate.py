@@ -27,7 +27,7 @@ were made; others only where `--out` says. What is measured follows from model a
     bounds            ELBO and IWAE bound of the log likelihood
     likelihood        log likelihood of an RBM, or a bound of that of a DBN or DBM, by
                       annealed importance sampling
-    classification    test error of a model that classifies (ClassRBM)
+    classification    test error of a ClassRBM
     codes             retrieval by binary codes (SemanticHashing)
     translation       error and retrieval of the true targets, beside baselines
     cycle             error of what comes back from the other domain

@@ -12,7 +12,7 @@ from evaluation import Evaluation, standard_error
 from script_helpers import in_batches, with_labels
 
 from gen_keras import HammingIndex, datasets, metrics
-from gen_keras.models import RBM, SemanticHashing
+from gen_keras.models import RBM, ClassRBM, SemanticHashing
 
 # What the networks that features come from are called in protocols.
 NETWORKS = {
@@ -87,8 +87,11 @@ class SampleEvaluation(Evaluation):
             lambda evaluation: annealing.suits(evaluation.model),
         ),
         "classification": (
-            "of a model that classifies, of data with classes",
-            _needs("classify", labels=True),
+            "of a ClassRBM, of data with classes",
+            lambda evaluation: (
+                isinstance(evaluation.model, ClassRBM)
+                and evaluation.real.labels is not None
+            ),
         ),
         "codes": (
             "of a model with binary codes, of data with classes",
