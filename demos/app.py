@@ -15,15 +15,15 @@ def build():
     """Returns the app of all pages."""
     import about  # After `add_model`: the pages show what there is to choose.
     import boltzmann
-    import completion
+    import complete
     import cyclegan
     import latent_space
     import pix2pix
-    import retrieval
+    import retrieve
     import sampling
     import training_live
 
-    modules = [sampling, latent_space, boltzmann, completion, retrieval]
+    modules = [sampling, latent_space, boltzmann, complete, retrieve]
     modules += [pix2pix, cyclegan, training_live, about]
     pages = [module.demo for module in modules]
     return helpers.assemble(dict(zip(helpers.PAGES, pages, strict=True)))
@@ -32,17 +32,17 @@ def build():
 def warm_up():
     """Does once, in the background, what would make the first visitors wait."""
     import boltzmann
-    import completion
+    import complete
     import cyclegan
     import latent_space
     import pix2pix
-    import retrieval
+    import retrieve
     import sampling
     import training_live
 
     first = {
         "Sampling": sampling.sample,
-        "Retrieval": retrieval.warm_up,
+        "Retrieval": retrieve.warm_up,
         "pix2pix": pix2pix.warm_up,
         "CycleGAN": cyclegan.warm_up,
     }
@@ -55,7 +55,7 @@ def warm_up():
         if entry.dataset:
             with _reported(entry.dataset):
                 training_images.read(entry.dataset, entry.image_shape)
-    for module in (boltzmann, completion, training_live):
+    for module in (boltzmann, complete, training_live):
         with _reported(module.PAGE):
             module.warm_up()
 

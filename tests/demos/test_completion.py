@@ -10,7 +10,7 @@ from PIL import Image
 gr = pytest.importorskip("gradio")
 pytest.importorskip("gradio_helpers")
 
-import completion  # noqa: E402
+import complete  # noqa: E402
 import digits  # noqa: E402
 import drawing_pad  # noqa: E402
 import model_entries  # noqa: E402
@@ -18,7 +18,7 @@ import model_entries  # noqa: E402
 from gen_keras import image_grids, models  # noqa: E402
 from tests.demos.conftest import complaint, read, see, source, wait_for_change  # noqa: E402
 
-EIGHT = completion.binarize(digits.get_example(8))
+EIGHT = complete.binarize(digits.get_example(8))
 
 
 @pytest.fixture
@@ -35,58 +35,58 @@ def open_gallery(gallery):
 
 
 def test_models_that_complete_are_found():
-    assert "rbm_mnist" in completion.find_entries()
-    assert "dcgan_mnist" not in completion.find_entries()
+    assert "rbm_mnist" in complete.find_entries()
+    assert "dcgan_mnist" not in complete.find_entries()
     for model in (models.RBM, models.ClassRBM, models.DBN, models.DBM):
-        assert completion.can_complete(model.__name__)
-    assert not completion.can_complete("VAE")
+        assert complete.can_complete(model.__name__)
+    assert not complete.can_complete("VAE")
 
 
 def test_a_covered_half_is_drawn_anew(file):
-    given, gallery = completion.complete("rbm_mnist", file, "left half", 3)
+    given, gallery = complete.complete("rbm_mnist", file, "left half", 3)
     known = read(given)[::8, ::8]
     assert (known[:, :14] == image_grids.UNKNOWN).all()
     wholes = open_gallery(gallery)
-    assert wholes.shape == (completion.COUNT, 28, 28, 3)
+    assert wholes.shape == (complete.COUNT, 28, 28, 3)
     # What is known is as it was, in white; ink of the model has a colour.
     for whole in wholes:
         np.testing.assert_array_equal(whole[:, 14:], known[:, 14:])
         drawn = whole[:, :14]
         assert np.ptp(drawn[..., 2]) > 100 and (drawn[..., 0] <= drawn[..., 2]).all()
         assert drawn[..., 0].max() < 200
-    assert len({whole.tobytes() for whole in wholes}) == completion.COUNT
-    again = completion.complete("rbm_mnist", file, "left half", 3)[1]
+    assert len({whole.tobytes() for whole in wholes}) == complete.COUNT
+    again = complete.complete("rbm_mnist", file, "left half", 3)[1]
     np.testing.assert_array_equal(open_gallery(again), wholes)
-    other = completion.complete("rbm_mnist", file, "left half", 4)[1]
+    other = complete.complete("rbm_mnist", file, "left half", 4)[1]
     assert not np.array_equal(open_gallery(other), wholes)
 
 
 def test_everything_covered_is_sampling(file):
-    given, gallery = completion.complete("rbm_mnist", file, "everything")
+    given, gallery = complete.complete("rbm_mnist", file, "everything")
     assert (read(given) == image_grids.UNKNOWN).all()
-    assert len(gallery) == completion.COUNT
+    assert len(gallery) == complete.COUNT
 
 
 def test_the_sheet_holds_the_digit_and_what_is_covered():
-    for cover, known in completion.COVERS.items():
-        digit, mask = completion.read(completion.lay(EIGHT, known))
+    for cover, known in complete.COVERS.items():
+        digit, mask = complete.read(complete.lay(EIGHT, known))
         np.testing.assert_array_equal(mask, known)
         np.testing.assert_array_equal(digit * mask, EIGHT * mask)
-        other = completion.take_example(7, None, completion.lay(EIGHT, known))[1]
+        other = complete.take_example(7, None, complete.lay(EIGHT, known))[1]
         # A painted part stays where it is when another digit comes.
-        np.testing.assert_array_equal(completion.read(other)[1], known)
-        chosen = completion.take_example(7, cover, None)[1]
-        np.testing.assert_array_equal(completion.read(chosen)[1], known)
+        np.testing.assert_array_equal(complete.read(other)[1], known)
+        chosen = complete.take_example(7, cover, None)[1]
+        np.testing.assert_array_equal(complete.read(chosen)[1], known)
 
 
 def test_every_model_has_its_row(offer):
     offer(models.ClassRBM((28, 28, 1), num_classes=10, num_hidden=5, seed=0))
-    entries = completion.find_entries()
+    entries = complete.find_entries()
     assert list(entries)[0] == "own" and len(entries) > 1
-    sheet = completion.lay(EIGHT, completion.COVERS["top half"])
-    for i, rows in enumerate(completion.draw_all(sheet, 0)):
+    sheet = complete.lay(EIGHT, complete.COVERS["top half"])
+    for i, rows in enumerate(complete.draw_all(sheet, 0)):
         assert [row != gr.skip() for row in rows] == np.eye(len(entries))[i].tolist()
-        assert len(rows[i]) == completion.COUNT
+        assert len(rows[i]) == complete.COUNT
     assert i == len(entries) - 1
 
 
@@ -95,8 +95,8 @@ def test_a_page_without_models(monkeypatch):
     missing = ["dcgan_mnist", "rbm_mnist"]
     monkeypatch.setattr(model_entries, "missing_presets", lambda: missing)
     note = "Missing in `gen_keras/presets`, and so here: `rbm_mnist`."
-    assert completion.missing_note() == note
-    assert isinstance(completion.build(), gr.Blocks)
+    assert complete.missing_note() == note
+    assert isinstance(complete.build(), gr.Blocks)
 
 
 def png(color):
@@ -106,17 +106,17 @@ def png(color):
 
 
 def test_what_cannot_be_completed_is_one_sentence(file):
-    bare = completion.lay(EIGHT, np.ones(digits.SHAPE))
+    bare = complete.lay(EIGHT, np.ones(digits.SHAPE))
     for call, words in (
-        (lambda: next(completion.draw_all(bare, 0)), "Nothing is covered"),
-        (lambda: next(completion.draw_all("", 0)), "There is no digit yet"),
-        (lambda: next(completion.draw_all("x,y", 0)), "could not be read"),
-        (lambda: completion.take_drawing(png("white"), "top half", None), "no digit"),
-        (lambda: completion.complete("dcgan_mnist", file), "DCGAN completes no digits"),
-        (lambda: completion.complete("x", file), "The model must be one of"),
-        (lambda: completion.complete("rbm_mnist", None), "An image of a digit"),
-        (lambda: completion.complete("rbm_mnist", file, "half"), "Cover must be one"),
-        (lambda: completion.complete("rbm_mnist", file, "top half", -1), "Seed must"),
+        (lambda: next(complete.draw_all(bare, 0)), "Nothing is covered"),
+        (lambda: next(complete.draw_all("", 0)), "There is no digit yet"),
+        (lambda: next(complete.draw_all("x,y", 0)), "could not be read"),
+        (lambda: complete.take_drawing(png("white"), "top half", None), "no digit"),
+        (lambda: complete.complete("dcgan_mnist", file), "DCGAN completes no digits"),
+        (lambda: complete.complete("x", file), "The model must be one of"),
+        (lambda: complete.complete("rbm_mnist", None), "An image of a digit"),
+        (lambda: complete.complete("rbm_mnist", file, "half"), "Cover must be one"),
+        (lambda: complete.complete("rbm_mnist", file, "top half", -1), "Seed must"),
     ):
         with pytest.raises(gr.Error, match=words):
             call()
@@ -142,7 +142,7 @@ def test_the_call(client, file):
     )
     assert read(given).shape == (224, 224, 3)
     wholes = np.stack([read(each["image"])[::4, ::4] for each in gallery])
-    assert wholes.shape == (completion.COUNT, 28, 28, 3)
+    assert wholes.shape == (complete.COUNT, 28, 28, 3)
     np.testing.assert_array_equal(wholes[0, :14], read(given)[::8, ::8][:14])
     message = complaint(client, "/complete", "rbm_mnist", image, "nothing", 0)
     assert "Cover must be one of" in message and len(message) < 200
@@ -152,7 +152,7 @@ def test_a_visitor_covers_paints_and_draws_again(visit):
     page = visit("/completion")
     first = ".completions img"
     assert see(page, ".completions").std() > 20
-    assert page.locator(first).count() % completion.COUNT == 0
+    assert page.locator(first).count() % complete.COUNT == 0
     before = source(page, first)
     page.get_by_role("radio", name="top half").check()
     wait_for_change(page, first, before)

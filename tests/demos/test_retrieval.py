@@ -10,7 +10,7 @@ helpers = pytest.importorskip("gradio_helpers")
 
 import digits  # noqa: E402
 import model_entries  # noqa: E402
-import retrieval  # noqa: E402
+import retrieve  # noqa: E402
 
 from gen_keras import datasets, models  # noqa: E402
 
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 def make_collection(num_images=60, num_bits=12):
     rows = RNG.integers(0, 256, (num_images, 16), "uint8")
     codes = RNG.integers(0, 2, (num_images, num_bits))
-    return retrieval.Collection(
+    return retrieve.Collection(
         rows, (4, 4, 1), codes, [f"class {i % 3}" for i in range(num_images)]
     )
 
@@ -29,11 +29,11 @@ def make_collection(num_images=60, num_bits=12):
 def hashing(offer, monkeypatch):
     """A small model of the owner's, of a few digits."""
     keras.utils.set_random_seed(0)
-    monkeypatch.setattr(retrieval.training_images, "read", lambda *_: FewDigits())
-    monkeypatch.setattr(retrieval, "_describe", lambda entry: [f"{i}" for i in LABELS])
-    retrieval.read_images.cache_clear()
+    monkeypatch.setattr(retrieve.training_images, "read", lambda *_: FewDigits())
+    monkeypatch.setattr(retrieve, "_describe", lambda entry: [f"{i}" for i in LABELS])
+    retrieve.read_images.cache_clear()
     yield offer(models.SemanticHashing((28, 28, 1), (16, 8), seed=0))
-    retrieval.read_images.cache_clear()
+    retrieve.read_images.cache_clear()
 
 
 LABELS = np.arange(40) % 10
@@ -47,7 +47,7 @@ class FewDigits:
 def test_images_are_described_by_their_classes(offer):
     entry = offer(models.SemanticHashing((28, 28, 1), (8,)))
     labels = datasets.load("mnist").labels
-    assert retrieval._describe(entry) == [str(label) for label in labels]
+    assert retrieve._describe(entry) == [str(label) for label in labels]
 
 
 def test_what_is_found_is_nearest():
@@ -67,16 +67,16 @@ def test_pixels_are_searched_exactly():
     query = RNG.integers(0, 256, (4, 4, 1), "uint8")
     exact = np.square(collection.rows - query.reshape(-1).astype(float)).sum(axis=1)
     order = np.argsort(exact, kind="stable")
-    np.testing.assert_array_equal(retrieval.search_pixels(collection, query), order[:8])
+    np.testing.assert_array_equal(retrieve.search_pixels(collection, query), order[:8])
     first = order[0]
-    found = retrieval.search_pixels(collection, query, skip=first)
+    found = retrieve.search_pixels(collection, query, skip=first)
     np.testing.assert_array_equal(found, order[1:9])
 
 
 def test_a_digit_is_searched(hashing, tmp_path):
     assert hashing.page == "Retrieval"
     assert hashing.name not in model_entries.entries_of("Sampling")
-    seen, code, by_code, by_pixels, text = retrieval.take_example(3)
+    seen, code, by_code, by_pixels, text = retrieve.take_example(3)
     with Image.open(seen) as picture:
         assert np.asarray(picture.resize((28, 28), 0)).shape == (28, 28)
     bits = hashing.model.encode(digits.scale_to(hashing, digits.get_example(3)))[0]
@@ -89,45 +89,45 @@ def test_a_digit_is_searched(hashing, tmp_path):
 
     path = tmp_path / "digit.png"
     Image.fromarray(255 - digits.get_example(3)).resize((280, 280)).save(path)
-    again = retrieval.find_similar({"path": str(path)})
+    again = retrieve.find_similar({"path": str(path)})
     assert len(again[2]) == 8
     with pytest.raises(gr.Error, match="An image is needed"):
-        retrieval.find_similar(None)
+        retrieve.find_similar(None)
 
 
 def test_emoji_are_searched_by_name(monkeypatch):
     collection = make_collection()
     collection.captions = [f"emoji {i}, Noto" for i in range(60)]
-    monkeypatch.setattr(retrieval, "has_emoji", lambda: True)
-    monkeypatch.setattr(retrieval, "read_emoji", lambda: collection)
-    retrieval.pick_emoji.cache_clear()
-    _, _, by_code, _, text = retrieval.find_similar_emoji("emoji 7, Noto")
+    monkeypatch.setattr(retrieve, "has_emoji", lambda: True)
+    monkeypatch.setattr(retrieve, "read_emoji", lambda: collection)
+    retrieve.pick_emoji.cache_clear()
+    _, _, by_code, _, text = retrieve.find_similar_emoji("emoji 7, Noto")
     captions = [caption.split(" · ")[0] for _, caption in by_code]
     assert "emoji 7, Noto" not in captions and len(set(captions)) == 8
     with pytest.raises(gr.Error, match="one of the menu, such as emoji 0, Noto"):
-        retrieval.find_similar_emoji("dragon")
-    tiles = retrieval.show_tiles()["value"]
+        retrieve.find_similar_emoji("dragon")
+    tiles = retrieve.show_tiles()["value"]
     assert len(tiles) == 24
     event = gr.SelectData(None, {"index": 3, "value": None})
-    assert retrieval.pick_tile(event) == tiles[3][1]
-    retrieval.pick_emoji.cache_clear()
+    assert retrieve.pick_tile(event) == tiles[3][1]
+    retrieve.pick_emoji.cache_clear()
 
 
 def test_what_is_missing_is_said(monkeypatch):
-    monkeypatch.setattr(retrieval, "find_entry", lambda: None)
+    monkeypatch.setattr(retrieve, "find_entry", lambda: None)
     with pytest.raises(gr.Error, match="dbn_hash_mnist.keras is missing"):
-        retrieval.take_example(3)
-    monkeypatch.setattr(retrieval, "has_emoji", lambda: False)
+        retrieve.take_example(3)
+    monkeypatch.setattr(retrieve, "has_emoji", lambda: False)
     with pytest.raises(gr.Error, match="emoji_codes.npz is missing"):
-        retrieval.find_similar_emoji("rocket, Noto")
+        retrieve.find_similar_emoji("rocket, Noto")
 
 
 def test_a_model_of_unknown_data_is_said(hashing):
     hashing.dataset = None
     with pytest.raises(gr.Error, match="--dataset"):
-        retrieval.take_example(3)
+        retrieve.take_example(3)
 
 
 @pytest.mark.parametrize(("distance", "words"), [(0, "0 bits"), (1, "1 bit")])
 def test_distances_in_words(distance, words):
-    assert retrieval.count_bits(distance) == words
+    assert retrieve.count_bits(distance) == words

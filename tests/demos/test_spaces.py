@@ -129,7 +129,7 @@ def test_a_built_space_starts_and_samples(server, manifest):
     [
         pytest.param("sampling", marks=pytest.mark.slow),
         pytest.param("latent_space", marks=pytest.mark.slow),
-        pytest.param("completion", marks=pytest.mark.slow),
+        pytest.param("complete", marks=pytest.mark.slow),
         pytest.param("boltzmann", marks=pytest.mark.slow),
         "about",
     ],

@@ -12,9 +12,11 @@ model_entries = pytest.importorskip("model_entries")
 
 import app  # noqa: E402
 import boltzmann  # noqa: E402
+import complete  # noqa: E402
 import cyclegan  # noqa: E402
 import drawing_pad  # noqa: E402
 import pix2pix  # noqa: E402
+import retrieve  # noqa: E402
 import sampling  # noqa: E402
 import training_live  # noqa: E402
 import translation  # noqa: E402
@@ -45,7 +47,7 @@ def save_picture(path, size=(40, 40), color=(200, 30, 90), mode="RGB"):
 
 def test_each_model_is_offered_on_its_own_page(offer):
     offer(make_pix2pix())
-    pages = ("Sampling", "pix2pix", "CycleGAN")
+    pages = ("Sampling", "Retrieval", "pix2pix", "CycleGAN")
     offered = [set(model_entries.entries_of(page)) for page in pages]
     assert set.union(*offered) == set(model_entries.entries())
     assert sum(map(len, offered)) == len(model_entries.entries())
@@ -188,7 +190,10 @@ def test_translators_are_warmed_up(offer, monkeypatch):
     monkeypatch.setattr(pix2pix, "warm_up", called.append)
     monkeypatch.setattr(cyclegan, "warm_up", called.append)
     monkeypatch.setattr(app.training_images, "read", lambda *args: None)
+    monkeypatch.setattr(retrieve, "warm_up", called.append)
     monkeypatch.setattr(boltzmann, "warm_up", lambda: called.append("Boltzmann"))
+    monkeypatch.setattr(complete, "warm_up", lambda: called.append("Completion"))
     monkeypatch.setattr(training_live, "warm_up", lambda: called.append("live"))
     app.warm_up()
-    assert called == [*model_entries.entries(), "Boltzmann", "live"]
+    pages = ["Boltzmann", "Completion", "live"]
+    assert called == [*model_entries.entries(), *pages]
