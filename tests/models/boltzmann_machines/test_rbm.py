@@ -257,6 +257,7 @@ def test_tempered_chains_cross_from_mode_to_mode():
             gibbs_steps=50,
             inverse_temperatures=scales,
             learning_rate=0.0,
+            seed=0,
         )
         model.kernel.assign(np.full((6, 5), 3.0))
         model.visible_bias.assign(np.full(6, -7.5))
