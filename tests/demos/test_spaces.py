@@ -125,19 +125,20 @@ def test_a_built_space_starts_and_samples(server, manifest):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "heading"),
     [
-        pytest.param("sampling", marks=pytest.mark.slow),
-        pytest.param("latent_space", marks=pytest.mark.slow),
-        pytest.param("complete", marks=pytest.mark.slow),
-        pytest.param("boltzmann", marks=pytest.mark.slow),
-        "about",
+        pytest.param("sampling", "Sampling", marks=pytest.mark.slow),
+        pytest.param("latent_space", "Latent space", marks=pytest.mark.slow),
+        pytest.param("boltzmann", "Boltzmann", marks=pytest.mark.slow),
+        pytest.param("complete", "Completion", marks=pytest.mark.slow),
+        pytest.param("retrieve", "Retrieval", marks=pytest.mark.slow),
+        ("about", "About"),
     ],
 )
-def test_each_page_runs_alone(name):
+def test_each_page_runs_alone(name, heading):
     with spaces.running(ROOT, f"demos/{name}.py") as url:
         config = httpx.get(f"{url}/config").text
-    assert f"<h1>{name.replace('_', ' ').capitalize()}</h1>" in config
+    assert f"<h1>{heading}</h1>" in config
     assert "./latent-space" not in config  # There is no such page.
 
 
