@@ -27,7 +27,7 @@ NUM_PICKED = 24  # Emoji to pick from, beside the menu of all.
 # What is searched -------------------------------------------------------------------
 
 
-class Collection:
+class Collection(training_images.PixelRows):
     """Images with their codes.
 
     Args:
@@ -38,17 +38,9 @@ class Collection:
     """
 
     def __init__(self, rows, image_shape, codes, captions):
-        self.rows, self.image_shape = rows, image_shape
-        self.codes, self.captions = codes, captions
+        super().__init__(rows)
+        self.image_shape, self.codes, self.captions = image_shape, codes, captions
         self.index = HammingIndex(codes)
-        squares = [
-            np.square(part, dtype="float32").sum(axis=1) for part in self.parts()
-        ]
-        self.squares = np.concatenate(squares)
-
-    def parts(self, size=5000):
-        """Yields some rows after the other."""
-        return (self.rows[i : i + size] for i in range(0, len(self.rows), size))
 
     def search(self, code, skip=None):
         """Returns the images nearest to a code: indices, distances, milliseconds.
@@ -246,10 +238,8 @@ def count_bits(distance):
 
 def search_pixels(collection, pixels, skip=None):
     """Returns the images nearest by all pixels: indices."""
-    query = pixels.reshape(-1).astype("float32")
-    # |x - y|² without |y|², which is the same for all.
-    products = [part.astype("float32") @ query for part in collection.parts()]
-    distances = collection.squares - 2 * np.concatenate(products)
+    query = pixels.reshape(1, -1).astype("float32")
+    distances = collection.squared_distances(query)[0]
     nearest = np.argpartition(distances, NUM_FOUND + 1)[: NUM_FOUND + 1]
     nearest = nearest[np.argsort(distances[nearest], kind="stable")]
     return nearest[nearest != skip][:NUM_FOUND]

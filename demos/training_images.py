@@ -10,7 +10,31 @@ import numpy as np
 from gen_keras import datasets
 
 
-class TrainingImages:
+class PixelRows:
+    """Images as rows of bytes, whose distances from others are computed.
+
+    Args:
+        rows: uint8 array (num_images, num_pixels).
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.squares = np.concatenate(
+            [np.square(part, dtype="float32").sum(axis=1) for part in self._parts()]
+        )
+
+    def squared_distances(self, queries):
+        """Returns those of float32 queries (n, num_pixels), (n, num_images)."""
+        products = np.concatenate(
+            [queries @ part.astype("float32").T for part in self._parts()], axis=1
+        )
+        return self.squares - 2 * products + np.square(queries).sum(axis=1)[:, None]
+
+    def _parts(self, size=5000):
+        return (self.rows[i : i + size] for i in range(0, len(self.rows), size))
+
+
+class TrainingImages(PixelRows):
     """All training images as bytes, to search the nearest of an image.
 
     Args:
@@ -25,10 +49,7 @@ class TrainingImages:
             options = {"image_size": image_shape[:2], "channels": image_shape[2]}
         train = datasets.load(name, split="train", **options)
         self.image_shape = tuple(train.image_shape)
-        self.rows = _to_bytes(train)
-        self.squares = np.concatenate(
-            [np.square(part, dtype="float32").sum(axis=1) for part in self._parts()]
-        )
+        super().__init__(_to_bytes(train))
         self.reference = self._measure_unseen(name, options)
 
     def nearest(self, image, count=5):
@@ -42,7 +63,7 @@ class TrainingImages:
             uint8 images, and root mean square differences of pixels in [0, 1].
         """
         query = image.reshape(1, -1).astype("float32")
-        order = np.argsort(self._squared_distances(query)[0])[:count]
+        order = np.argsort(self.squared_distances(query)[0])[:count]
         difference = (self.rows[order] - query) / 255
         distances = np.sqrt(np.square(difference).mean(axis=1))
         return self.rows[order].reshape(-1, *self.image_shape), distances
@@ -56,17 +77,8 @@ class TrainingImages:
         if not len(unseen):
             return None
         queries = _to_bytes(unseen.take(min(100, len(unseen)))).astype("float32")
-        squared = self._squared_distances(queries).min(axis=1)
+        squared = self.squared_distances(queries).min(axis=1)
         return np.sort(np.sqrt(squared.clip(0) / queries.shape[1]) / 255)
-
-    def _squared_distances(self, queries):
-        products = np.concatenate(
-            [queries @ part.astype("float32").T for part in self._parts()], axis=1
-        )
-        return self.squares - 2 * products + np.square(queries).sum(axis=1)[:, None]
-
-    def _parts(self, size=5000):
-        return (self.rows[i : i + size] for i in range(0, len(self.rows), size))
 
 
 def _to_bytes(dataset, size=5000):
