@@ -311,9 +311,11 @@ def test_a_classifier_is_trained_on_a_hundred_labels(tmp_path, monkeypatch):
 
 def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "HIDDEN_DIMS", (20, 15, 10))
+    monkeypatch.setattr(pretraining, "DBM_HIDDEN_DIMS", (20, 15))
     config = pretraining.Config(
         seeds=(0,),
         layer_epochs=1,
+        dbm_epochs=1,
         epochs=2,
         max_images=300,
         log_dir=str(tmp_path / "runs"),
@@ -322,7 +324,7 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
     figures = pretraining.main(config)["metrics"]
     assert set(figures) == set(pretraining.VARIANTS)
     assert figures["svm"]["test_error"] < 0.3
-    for name in ("pretrained", "random"):
+    for name in ("pretrained", "random", "dbm"):
         (run,) = figures[name]["runs"]
         assert len(run["curve"]) == 2 and min(run["curve"]) == run["validation_error"]
         assert run["curve"][run["epoch"] - 1] == run["validation_error"]

@@ -17,21 +17,22 @@ import find_training  # noqa: F401, I001
 import dataclasses
 import functools
 
+import digit_networks
 import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import repeated_runs
 import result_files
+from digit_networks import BATCH_SIZE, load
 from script_helpers import flag, parse_flags
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from gen_keras import datasets, metrics
+from gen_keras import metrics
 from gen_keras.models import DBN, RBM
 
 HIDDEN_DIMS = (500, 250, 125, 2)
-BATCH_SIZE = 100
 VARIANTS = ("dbn", "random", "pca")
 NUM_SHOWN = 2000  # Digits of a map.
 # The colours of the digits 0 to 9.
@@ -54,12 +55,6 @@ class Config(repeated_runs.Config):
     max_images: int = flag(0, "of each split; 0: all")
 
 
-def load(split, config):
-    """Returns a split of the digits."""
-    data = datasets.load("mnist", split)
-    return data.take(config.max_images) if config.max_images else data
-
-
 def make_dbn(seed):
     """Returns a DBN whose two uppermost units are real numbers."""
     shapes = [(28, 28, 1), *((dim,) for dim in HIDDEN_DIMS[:-1])]
@@ -73,29 +68,18 @@ def make_dbn(seed):
     return DBN(shapes[0], HIDDEN_DIMS, rbms=rbms, seed=seed)
 
 
-def pretrain(model, images, config):
-    """Trains the layers one by one, on gray images and on samples of the units."""
-    steps = config.layer_epochs * (len(images) // BATCH_SIZE)
-    for level, rbm in enumerate(model.rbms):
-        rate = config.code_rate if rbm is model.top else config.layer_rate
-        schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0)
-        rbm.compile(keras.optimizers.SGD(schedule, momentum=0.5))
-        for epoch in range(config.layer_epochs):
-            inputs = model.draw_up(images, level, seed=epoch)
-            rbm.fit(inputs, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
-
-
 def train(seed, config, is_pretrained):
     """Returns an encoder from images to the plane."""
     keras.utils.set_random_seed(seed)
-    images = load("train", config).images
+    images = load("train", config.max_images).images
     images = images[np.random.default_rng(seed).permutation(len(images))]
     model = make_dbn(seed)
     if is_pretrained:
-        pretrain(model, images, config)
+        rates = [config.layer_rate] * (len(HIDDEN_DIMS) - 1) + [config.code_rate]
+        digit_networks.train_dbn_layers(model, images, config.layer_epochs, rates, seed)
     network = model.to_autoencoder()
     if not is_pretrained:
-        forget(network)
+        digit_networks.draw_weights_anew(network, keras.initializers.GlorotUniform())
     steps = config.epochs * (len(images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     network.compile(
@@ -107,19 +91,9 @@ def train(seed, config, is_pretrained):
     return lambda x: encoder.predict(x, batch_size=1000, verbose=0)
 
 
-def forget(network):
-    """Draws the weights of a network anew, by Glorot's initializer."""
-    for part in ("encoder", "decoder"):
-        for layer in network.get_layer(part).layers:
-            if isinstance(layer, keras.layers.Dense):
-                initializer = keras.initializers.GlorotUniform()
-                layer.kernel.assign(initializer(layer.kernel.shape))
-                layer.bias.assign(np.zeros(layer.bias.shape))
-
-
 def fit_pca(config):
     """Returns the projection to the two greatest principal components."""
-    rows = load("train", config).images
+    rows = load("train", config.max_images).images
     pca = PCA(2, random_state=0).fit(rows.reshape(len(rows), -1))
     return lambda x: pca.transform(x.reshape(len(x), -1))
 
@@ -127,7 +101,7 @@ def fit_pca(config):
 def run(name, seed, config):
     """Returns how well a map of test digits tells their classes."""
     encode = fit_pca(config) if name == "pca" else train(seed, config, name == "dbn")
-    seen, test = load("train", config), load("test", config)
+    seen, test = load("train", config.max_images), load("test", config.max_images)
     codes, test_codes = encode(seen.images), encode(test.images)
     return measure(codes, seen.labels, test_codes, test.labels, seed) | {
         "map": test_codes[:NUM_SHOWN].round(4),

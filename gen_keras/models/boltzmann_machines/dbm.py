@@ -498,7 +498,7 @@ class DBM(TwoPhases, GenerativeModel):
 
     # Network for back-propagation -----------------------------------------------------
 
-    def to_classifier(self, num_classes):
+    def to_classifier(self, num_classes, dropout=0.0):
         """Returns a plain Keras model that begins as the mean-field updates.
 
         Each hidden layer hears of the one below and, as more inputs, of the means of q
@@ -506,6 +506,7 @@ class DBM(TwoPhases, GenerativeModel):
 
         Args:
             num_classes: Integer.
+            dropout: Float, the share of hidden units that are dropped while training.
 
         Returns:
             `keras.Model` from a list, images (batch, *visible_shape) and
@@ -521,6 +522,8 @@ class DBM(TwoPhases, GenerativeModel):
                 down = layers.Dense(dim, use_bias=False, name=f"down_{i + 1}")
                 x = layers.Add()([x, down(means[i - 1])])
             x = layers.Activation("sigmoid")(x)
+            if dropout:
+                x = layers.Dropout(dropout, seed=self.seed)(x)
         logits = layers.Dense(num_classes, name="logits")(x)
         model = keras.Model([images, *means], logits, name="classifier")
         kernels = [ops.convert_to_numpy(kernel) for kernel in self.kernels]

@@ -298,6 +298,9 @@ def test_classifier_begins_as_mean_field(hidden_dims):
     features = keras.Model(classifier.inputs, classifier.get_layer("logits").input)
     actual = to_numpy(features([V, *means[1:]]))
     np.testing.assert_allclose(actual, means[-1], atol=1e-4)
+    dropping = model.to_classifier(7, dropout=0.5)
+    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
+    assert rates == [0.5] * len(hidden_dims)
 
 
 def test_images_keep_their_shape():

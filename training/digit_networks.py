@@ -1,0 +1,118 @@
+"""Deep networks of digits: layers trained one by one, then all by back-propagation."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from gen_keras import datasets
+
+BATCH_SIZE = 100
+# Four times Glorot's, as sigmoid units want: from Glorot's own nothing was learned.
+SIGMOID_INITIALIZER = keras.initializers.VarianceScaling(16.0, "fan_avg", "uniform")
+
+
+def load(split, max_images=0):
+    """Returns a split of the digits, or the first of it; 0: all."""
+    data = datasets.load("mnist", split)
+    return data.take(max_images) if max_images else data
+
+
+def train_layers(rbms, images, draw, epochs, rates, seed):
+    """Trains RBMs from below by SGD of momentum 0.5, whose rate falls to 0.
+
+    Args:
+        rbms: List of `RBM`.
+        images: Array of images.
+        draw: Function (images, level, epoch) that returns what an RBM is shown.
+        epochs: Integer, of each RBM.
+        rates: Floats, the learning rate of each.
+        seed: Integer, of the order of the images.
+    """
+    steps = epochs * (len(images) // BATCH_SIZE)
+    rng = np.random.default_rng(seed)
+    for level, (rbm, rate) in enumerate(zip(rbms, rates, strict=True)):
+        schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0)
+        rbm.compile(keras.optimizers.SGD(schedule, momentum=0.5))
+        for epoch in range(epochs):
+            inputs = draw(images[rng.permutation(len(images))], level, epoch)
+            rbm.fit(inputs, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        print(f"Layer {level + 1} is trained.", flush=True)
+
+
+def train_dbn_layers(model, images, epochs, rates, seed):
+    """Trains the RBMs of a `DBN`, the upper ones on samples, see `train_layers`."""
+
+    def draw(images, level, epoch):
+        return model.draw_up(images, level, seed=epoch)
+
+    train_layers(model.rbms, images, draw, epochs, rates, seed)
+
+
+def draw_weights_anew(network, initializer):
+    """Draws the kernels of dense layers, parts of a network included; biases are 0."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            draw_weights_anew(layer, initializer)
+        elif isinstance(layer, layers.Dense):
+            layer.kernel.assign(initializer(layer.kernel.shape))
+            if layer.use_bias:
+                layer.bias.assign(np.zeros(layer.bias.shape))
+
+
+def fine_tune(classifier, splits, epochs, learning_rate, seed, inputs=None):
+    """Trains a classifier; returns its errors and the curve of validation errors.
+
+    By SGD with momentum 0.9, whose rate falls to 0. The weights kept are those of the
+    epoch with the least validation error.
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        splits: Three `datasets.Dataset`: training, validation and test.
+        epochs: Integer.
+        learning_rate: Float.
+        seed: Integer, of the order of the images.
+        inputs: Function of images that returns the inputs of the classifier, one or a
+            list of arrays; by default the images.
+    """
+    train, held_out, test = (
+        (inputs(each.images) if inputs else each.images, each.labels) for each in splits
+    )
+    compile_classifier(
+        classifier, epochs * (len(train[1]) // BATCH_SIZE), learning_rate
+    )
+    rng = np.random.default_rng(seed)
+    least, curve = np.inf, []
+    for _ in range(epochs):
+        order = rng.permutation(len(train[1]))
+        x, y = take(train, order)
+        classifier.fit(x, y, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        curve.append(error_of(classifier, *held_out))
+        if curve[-1] < least:
+            least, best = curve[-1], classifier.get_weights()
+    classifier.set_weights(best)
+    return {
+        "test_error": error_of(classifier, *test),
+        "validation_error": least,
+        "epoch": int(np.argmin(curve)) + 1,
+        "curve": curve,
+    }
+
+
+def take(arrays, order):
+    """Returns the examples at places, of an array or of nested ones."""
+    return keras.tree.map_structure(lambda values: values[order], arrays)
+
+
+def compile_classifier(classifier, steps, learning_rate):
+    """Sets SGD with momentum 0.9, whose rate falls to 0, and the loss of logits."""
+    rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, 0.0)
+    classifier.compile(
+        keras.optimizers.SGD(rate, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+
+def error_of(classifier, inputs, labels):
+    """Returns the share of inputs whose class is not the likeliest."""
+    logits = classifier.predict(inputs, batch_size=1000, verbose=0)
+    return float(np.mean(logits.argmax(axis=1) != labels))
