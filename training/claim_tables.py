@@ -98,6 +98,16 @@ CLAIMS = {
             ("validation_error", "validation error", "{:.2%}"),
         ),
     ),
+    "features": (
+        "Features",
+        (
+            ("class_share", "variance between digits", "{:.1%}"),
+            ("pixels_of_half", "pixels of half the weight", "{:.0f}"),
+            ("error_100", "error, 100 labels", "{:.1%}"),
+            ("error_1000", "1,000 labels", "{:.1%}"),
+            ("error_10000", "10,000 labels", "{:.1%}"),
+        ),
+    ),
     "clustering": (
         "Features in the plane",
         (
@@ -130,6 +140,29 @@ STACKED = (
     ("reverse_kl", "reverse KL, nats", "{:.2f}"),
     ("published", "paper", "{}"),
 )
+CLASS_RBMS = (
+    ("test_error", "test error", "{:.2%}"),
+    ("validation_error", "validation error", "{:.2%}"),
+    ("published", "paper", "{}"),
+)
+# Larochelle and Bengio, 2008, table 1.
+PUBLISHED_CLASS_RBMS = {
+    "generative": {"published": "3.39%"},
+    "discriminative": {"published": "1.81%"},
+    "hybrid": {"published": "1.28%"},
+}
+LIKELIHOODS = (
+    ("nll", "nll, nats", "{:.2f}"),
+    ("nll_backwards", "by reverse annealing", "{:.2f}"),
+    ("published", "paper", "{}"),
+)
+# Salakhutdinov and Murray, 2008; Salakhutdinov and Hinton, 2009; of images that are
+# binarized once.
+PUBLISHED_LIKELIHOODS = {
+    "rbm_cd_25": {"published": "86.34"},
+    "dbn": {"published": "84.55"},
+    "dbm": {"published": "84.62"},
+}
 # Lin et al., 2017, table 4: modes and reverse KL.
 PUBLISHED_STACKED = {
     "dcgan": {"published": "99 / 3.40"},
@@ -154,6 +187,10 @@ TITLES = MODES | {
     "vae": "VAE",
     "rbm": "RBM",
     "dbn": "DBN",
+    "dbm": "DBM",
+    "rbm_cd_1": "RBM, CD-1",
+    "rbm_cd_25": "RBM, CD-25",
+    "rbm_pcd_5": "RBM, PCD-5",
     "lsa": "LSA",
     "tf_idf": "tf-idf",
 }
@@ -251,6 +288,35 @@ def make_stacked_table(config):
             table += "\n" + make_curve_table(heading, figures["runs"], STACKED[:2])
         table += f"\n[Curve](training/results/{name}.json), by `{result['command']}`.\n"
     return table
+
+
+def make_likelihoods_table(config):
+    """Returns likelihoods of Boltzmann machines, and the gap of free energies."""
+    name = "likelihoods_mnist"
+    table = make_runs_table(
+        config, name, "Model", LIKELIHOODS, "training/results", PUBLISHED_LIKELIHOODS
+    )
+    result = load_results(config.results, [name]).get(name)
+    if result:
+        gap = (("free_energy_gap", "nats", "{:+.2f}"),)
+        for variant, figures in result["metrics"].items():
+            runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
+            if runs[0]["curve"]:
+                heading = f"{TITLES[variant]}: free-energy gap after batches"
+                table += "\n" + make_curve_table(heading, runs, gap)
+    return table
+
+
+def make_class_rbms_table(config):
+    """Returns errors of RBMs of images and classes, beside the paper's."""
+    return make_runs_table(
+        config,
+        "class_rbms_mnist",
+        "Objective",
+        CLASS_RBMS,
+        "training/results",
+        PUBLISHED_CLASS_RBMS,
+    )
 
 
 def make_curve_table(heading, runs, columns):

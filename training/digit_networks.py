@@ -17,6 +17,24 @@ def load(split, max_images=0):
     return data.take(max_images) if max_images else data
 
 
+def load_splits(max_images=0):
+    """Returns the digits to learn, to choose by, and to measure with."""
+    return [load(split, max_images) for split in ("train", "validation", "test")]
+
+
+def choose_labels(labels, num_labels, seed):
+    """Returns the positions of random images, as many of each digit.
+
+    Args:
+        labels: Integer array, the digits.
+        num_labels: Integer, ten times those of each digit.
+        seed: Integer.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    each = num_labels // 10
+    return np.concatenate([order[labels[order] == i][:each] for i in range(10)])
+
+
 def train_layers(rbms, images, draw, epochs, rates, seed):
     """Trains RBMs from below by SGD of momentum 0.5, whose rate falls to 0.
 
@@ -60,16 +78,23 @@ def draw_weights_anew(network, initializer):
 
 
 def fine_tune(classifier, splits, epochs, learning_rate, seed, inputs=None):
+    """Trains a network of logits by SGD of momentum 0.9; see `train_and_choose`."""
+    steps = epochs * (len(splits[0].images) // BATCH_SIZE)
+    compile_classifier(classifier, steps, learning_rate)
+    return train_and_choose(classifier, splits, epochs, BATCH_SIZE, seed, inputs)
+
+
+def train_and_choose(classifier, splits, epochs, batch_size, seed, inputs=None):
     """Trains a classifier; returns its errors and the curve of validation errors.
 
-    By SGD with momentum 0.9, whose rate falls to 0. The weights kept are those of the
-    epoch with the least validation error.
+    The weights kept are those of the epoch with the least validation error.
 
     Args:
-        classifier: `keras.Model` from images to logits.
+        classifier: Compiled `keras.Model` from images to what is greatest for the
+            likeliest class.
         splits: Three `datasets.Dataset`: training, validation and test.
         epochs: Integer.
-        learning_rate: Float.
+        batch_size: Integer.
         seed: Integer, of the order of the images.
         inputs: Function of images that returns the inputs of the classifier, one or a
             list of arrays; by default the images.
@@ -77,15 +102,11 @@ def fine_tune(classifier, splits, epochs, learning_rate, seed, inputs=None):
     train, held_out, test = (
         (inputs(each.images) if inputs else each.images, each.labels) for each in splits
     )
-    compile_classifier(
-        classifier, epochs * (len(train[1]) // BATCH_SIZE), learning_rate
-    )
     rng = np.random.default_rng(seed)
     least, curve = np.inf, []
     for _ in range(epochs):
-        order = rng.permutation(len(train[1]))
-        x, y = take(train, order)
-        classifier.fit(x, y, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        x, y = take(train, rng.permutation(len(train[1])))
+        classifier.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
         curve.append(error_of(classifier, *held_out))
         if curve[-1] < least:
             least, best = curve[-1], classifier.get_weights()
@@ -114,5 +135,5 @@ def compile_classifier(classifier, steps, learning_rate):
 
 def error_of(classifier, inputs, labels):
     """Returns the share of inputs whose class is not the likeliest."""
-    logits = classifier.predict(inputs, batch_size=1000, verbose=0)
-    return float(np.mean(logits.argmax(axis=1) != labels))
+    scores = classifier.predict(inputs, batch_size=1000, verbose=0)
+    return float(np.mean(scores.argmax(axis=1) != labels))

@@ -5,8 +5,8 @@
 
 A table stands between `<!-- table:NAME -->` and `<!-- /table -->`. NAME is `models` (a
 row for each class), `samples`, `figures` or `translation` (what `training/evaluate.py`
-measured, and how), `modes`, `stacked` and `distances` (what `measure_modes.py`,
-`measure_stacked.py` and `measure_distances.py` found), `claim-NAME` (what
+measured, and how), `modes`, `stacked`, `distances`, `likelihoods` or `class-rbms`
+(what `measure_modes.py` and the others of that kind found), `claim-NAME` (what
 `training/claims/NAME.py` found), `speed` or `variants` (what `training/benchmark.py`
 measured, of the models in general and of the GANs).
 """
@@ -252,6 +252,8 @@ TABLES = {
     "modes": claim_tables.make_modes_table,
     "distances": claim_tables.make_distances_table,
     "stacked": claim_tables.make_stacked_table,
+    "likelihoods": claim_tables.make_likelihoods_table,
+    "class-rbms": claim_tables.make_class_rbms_table,
 } | {
     f"claim-{name}": functools.partial(claim_tables.make_claim_table, name=name)
     for name in claim_tables.CLAIMS

@@ -8,7 +8,9 @@ import types
 import clustering
 import combinatorial
 import completion
+import digit_networks
 import energy
+import features
 import generated_data
 import indicator
 import memorization
@@ -260,10 +262,10 @@ def test_memorization_of_few_images_is_counted(tmp_path, monkeypatch):
 
 def test_a_hundred_labels_are_ten_of_each_digit():
     labels = np.random.default_rng(0).integers(10, size=3000)
-    chosen = generated_data.choose_labels(labels, seed=1)
+    chosen = digit_networks.choose_labels(labels, 100, seed=1)
     assert len(set(chosen)) == 100
     assert np.bincount(labels[chosen]).tolist() == 10 * [10]
-    assert set(chosen) != set(generated_data.choose_labels(labels, seed=2))
+    assert set(chosen) != set(digit_networks.choose_labels(labels, 100, seed=2))
 
 
 def test_samples_get_the_digit_that_labels_give_their_category(monkeypatch):
@@ -329,6 +331,47 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
         assert len(run["curve"]) == 2 and min(run["curve"]) == run["validation_error"]
         assert run["curve"][run["epoch"] - 1] == run["validation_error"]
         assert 0 < run["test_error"] < 1
+
+
+# Features ----------------------------------------------------------------------------
+
+
+def test_features_are_measured_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "HIDDEN_DIMS", (20, 15, 18))
+    monkeypatch.setattr(features, "NUM_LABELS", (100,))
+    config = features.Config(
+        seeds=(0,),
+        layer_epochs=1,
+        steps=150,
+        max_images=600,
+        log_dir=str(tmp_path / "runs"),
+        out=str(tmp_path / "claim_features.json"),
+    )
+    figures = features.main(config)["metrics"]
+    assert tuple(figures) == features.LAYERS + features.NETWORKS
+    for name in features.LAYERS:
+        assert 0.02 < figures[name]["class_share"] < 0.5
+        assert ("pixels_of_half" in figures[name]) == (name != "pixels")
+    assert figures["pixels"]["error_100"] < 0.4
+    assert figures["random"]["error_100"] < 0.8
+    with PIL.Image.open(tmp_path / "claim_features.webp") as picture:
+        assert picture.size == (2 * (15 * 30 - 2), 3 * 2 * (2 * 30 - 2) + 2 * 16)
+
+
+def test_share_of_the_variance_between_classes():
+    labels = np.arange(3).repeat(40)
+    noise = np.random.default_rng(0).normal(size=(120, 50))
+    assert features.class_share(np.eye(3)[labels], labels) == pytest.approx(1)
+    assert features.class_share(noise, labels) == pytest.approx(2 / 119, abs=0.01)
+    half = noise + np.where(labels == 0, 1, -1)[:, None]  # Variance 1 + 8 / 9.
+    assert features.class_share(half, labels) == pytest.approx(8 / 17, abs=0.05)
+
+
+def test_spread_is_that_of_half_the_squared_weight():
+    few = np.zeros((784, 2))
+    few[:3, 0], few[5:16, 1] = 1, 0.1
+    assert features.spread_of(few) == (2 + 6) / 2
+    assert features.spread_of(np.ones((784, 1))) == 392
 
 
 # Clustering --------------------------------------------------------------------------

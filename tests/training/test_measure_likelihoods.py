@@ -1,6 +1,10 @@
 """Figures of likelihoods against enumerations of small models."""
 
+import json
+
 import annealing
+import claim_tables
+import make_tables
 import measure_likelihoods
 import numpy as np
 import pytest
@@ -63,3 +67,21 @@ def test_a_model_is_trained_and_measured(tmp_path):
     figures = result["metrics"]["rbm_pcd_5"]
     assert 100 < figures["nll"] < figures["nll_backwards"] < 600
     assert "2 temperatures" in result["protocol"]
+
+
+def test_likelihoods_stand_beside_the_papers(tmp_path):
+    curve = [{"batches": 2000 * i, "free_energy_gap": i - 3} for i in range(1, 9)]
+    metrics = {
+        "rbm_cd_25": {"nll": 88.123, "nll_backwards": 89, "runs": [{"curve": curve}]},
+        "dbm": {"nll": 90, "runs": [{"curve": []}]},
+    }
+    result = {"command": "COMMAND", "protocol": "Measured.", "metrics": metrics}
+    path = tmp_path / "likelihoods_mnist.json"
+    path.write_text(json.dumps(result), "utf-8")
+    table = claim_tables.make_likelihoods_table(
+        make_tables.Config(results=str(tmp_path))
+    )
+    assert "| RBM, CD-25 | 88.12 | 89.00 | 86.34 |" in table
+    assert "| DBM | 90.00 |  | 84.62 |" in table
+    assert "| RBM, CD-25: free-energy gap after batches | 4,000 | 12,000 |" in table
+    assert "| nats | -1.00 | +3.00 |" in table

@@ -21,6 +21,7 @@ import dataclasses
 import keras
 import numpy as np
 import repeated_runs
+from digit_networks import choose_labels
 from script_helpers import flag, parse_flags
 from train_classifier import build_classifier
 
@@ -80,18 +81,11 @@ def draw_of_categories(images, labels, config, seed):
     return metrics.to_unit_range(samples, model.value_range), digits[categories]
 
 
-def choose_labels(labels, seed):
-    """Returns the positions of 100 random images, as many of each digit."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    each = NUM_LABELS // 10
-    return np.concatenate([order[labels[order] == i][:each] for i in range(10)])
-
-
 def training_sets(name, config, seed):
     """Returns pairs of images and labels; each batch is drawn of all alike."""
     train = datasets.load("mnist", "train")
     real = train.images, train.labels
-    chosen = choose_labels(train.labels, seed)
+    chosen = choose_labels(train.labels, NUM_LABELS, seed)
     few = train.images[chosen], train.labels[chosen]
     return {
         "real": lambda: [real],

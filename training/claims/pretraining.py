@@ -27,7 +27,7 @@ import digit_networks
 import keras
 import numpy as np
 import repeated_runs
-from digit_networks import BATCH_SIZE, load
+from digit_networks import BATCH_SIZE, load_splits
 from keras import ops
 from script_helpers import flag, parse_flags
 
@@ -121,11 +121,6 @@ def fit_svm(max_images):
             np.mean(machine.predict(flat(held_out)) != held_out.labels)
         ),
     }
-
-
-def load_splits(max_images):
-    """Returns the digits to learn, to choose by, and to measure with."""
-    return [load(split, max_images) for split in ("train", "validation", "test")]
 
 
 def run(name, seed, config):
