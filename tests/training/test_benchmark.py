@@ -14,6 +14,7 @@ from gen_keras import models
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "training"))
 
 import benchmark  # noqa: E402
+import benchmark_annealing  # noqa: E402
 import benchmark_loops  # noqa: E402
 import benchmark_worker  # noqa: E402
 
@@ -180,6 +181,29 @@ def test_example_does_what_the_native_loop_does(monkeypatch):
         for name, value in native.items():
             torch.testing.assert_close(example[name], value, rtol=1e-3, atol=1e-4)
     assert logs[0][0]["generator_loss"] != logs[0][1]["generator_loss"]
+
+
+# Annealing ----------------------------------------------------------------------------
+
+
+def test_other_rbm_is_the_one_that_scikit_learn_trained():
+    from sklearn.neural_network import BernoulliRBM
+
+    workload = benchmark_worker.QUICK["rbm"]
+    batches = workload.load_batches()[:10]
+    images = np.concatenate(batches)
+    other = benchmark_annealing.train_sklearn(workload, batches, seed=1)
+    expected = BernoulliRBM(32, learning_rate=0.05, n_iter=5, random_state=1)
+    expected.fit(images.reshape(-1, 784))
+    np.testing.assert_allclose(
+        other.free_energy(images),
+        expected._free_energy(images.reshape(-1, 784)),
+        rtol=1e-4,
+    )
+    ours = benchmark_annealing.train_ours(workload, batches, seed=1)
+    assert int(ours.optimizer.iterations) == 5 * len(batches)
+    log_partition = benchmark_annealing.estimate(ours, images, quick=True)
+    assert -450 < np.mean(ours.log_prob(images, log_partition)) < -100  # 543: coins.
 
 
 # Statistics ---------------------------------------------------------------------------

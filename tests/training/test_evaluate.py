@@ -503,6 +503,15 @@ def test_speed_table(paths):
     assert "| Ratio of times | PyTorch |\n" in table
 
 
+def test_annealing_is_described():
+    nll = {"ours": [90.0, 91.0, 92.0], "sklearn": [94.0, 94.0, 94.0]}
+    text = make_tables.describe_annealing(
+        {"seconds": {"1": 61.3, "2": 51.7}, "nll": nll}
+    )
+    assert "100 chains of 14,500 temperatures: 52 s.\n" in text
+    assert "91.0 ± 0.6 nats, by scikit-learn's RBM\n  94.0 ± 0.0.\n" in text
+
+
 def test_variants_table(paths):
     config = make_tables.Config(**paths)
     assert make_tables.make_variants_table(config) == ""
