@@ -158,7 +158,8 @@ def _check(config):
             f"{config.log_dir} holds a run already. Go on with it by --resume, or name "
             "another folder by --log-dir."
         )
-    if config.resume and not started:
+    in_parts = any(pathlib.Path(config.log_dir).glob(f"*/{FLAGS_FILE}"))
+    if config.resume and not started and not in_parts:
         print(f"Nothing to resume in {config.log_dir}: training starts anew.")
         return
     for name, value in flags_of_start(config.log_dir).items():

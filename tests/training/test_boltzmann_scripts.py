@@ -80,7 +80,7 @@ def test_a_model_is_trained_saved_and_drawn_from(name, finished, tmp_path):
     [("dbn", 11, "layer_2"), ("dbm", 18, ""), ("semantic_hashing", 21, "")],
 )
 def test_a_stack_goes_on_in_the_layer_where_it_stopped(
-    name, step, folder, digits, finished, tmp_path, monkeypatch
+    name, step, folder, digits, finished, tmp_path, monkeypatch, capsys
 ):
     model, _ = finished(name)
     original, steps = callbacks.Checkpoint.on_train_batch_end, []
@@ -98,6 +98,7 @@ def test_a_stack_goes_on_in_the_layer_where_it_stopped(
     assert steps[-1] == (folder or "stopped")
     resumed = run(name, digits, stopped, resume=True)
     assert_same_variables(model.variables, resumed.variables)
+    assert f"Nothing to resume in {stopped}:" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="holds a run already"):
         run(name, digits, stopped)
 
