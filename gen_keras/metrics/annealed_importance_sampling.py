@@ -79,6 +79,18 @@ def reference_schedule():
     )
 
 
+def check_schedule(schedule):
+    """Returns a schedule as an array, that of the reference for `None`.
+
+    Raises:
+        ValueError: If it does not lead from 0 to 1.
+    """
+    schedule = reference_schedule() if schedule is None else np.asarray(schedule)
+    if (schedule[0], schedule[-1]) != (0, 1) or np.any(np.diff(schedule) < 0):
+        raise ValueError(f"`schedule` must increase from 0 to 1. Received: {schedule}")
+    return schedule
+
+
 def base_rate_bias(visible):
     """Returns the visible biases of the base model that fits the data best.
 
@@ -237,14 +249,8 @@ class AnnealingPath:
                 f"`base_bias` must have the shape {visible_bias.shape} of "
                 f"`visible_bias`. Received: {base_bias.shape}"
             )
-        schedule = reference_schedule() if schedule is None else np.asarray(schedule)
-        ends = schedule[0], schedule[-1]
-        if ends != (0, 1) or np.any(np.diff(schedule) < 0):
-            raise ValueError(
-                f"`schedule` must increase from 0 to 1. Received: {schedule}"
-            )
         # Python floats, since NumPy's would make float64 of float32 arrays.
-        self.schedule = schedule.tolist()
+        self.schedule = check_schedule(schedule).tolist()
         self.log_base_partition = sum_softplus(base_bias)
         self.log_base_partition += len(hidden_bias) * np.log(2.0)
         self.kernel, self.hidden_bias = kernel.astype(dtype), hidden_bias.astype(dtype)

@@ -31,10 +31,11 @@ from gen_keras import backend, metrics
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
 from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
+from gen_keras.models.boltzmann_machines.partition_function import PartitionFunction
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class RBM(TwoPhases, GenerativeModel):
+class RBM(TwoPhases, PartitionFunction, GenerativeModel):
     """Restricted Boltzmann machine, trained with CD-k, PCD-k or parallel tempering.
 
     Args:
@@ -536,48 +537,6 @@ class RBM(TwoPhases, GenerativeModel):
         visible = self._flatten(visible)
         return self._free_energy(visible, self._hidden_inputs(visible))
 
-    def log_partition(self, method="auto", num_words=None, **options):
-        """Returns log Z in nats, a float.
-
-        Args:
-            method: "exact" enumerates the states of the smaller layer, at most 25
-                binary units; "ais" estimates by annealed importance sampling; "auto" is
-                exact up to 20 units.
-            num_words: Integer, of replicated softmax units only: Z is that of the
-                sequences of so many words.
-            **options: Arguments of `annealed_importance_sampling`, such as
-                `num_chains`, `schedule`, `base_bias` and `seed`.
-
-        Raises:
-            ValueError: If `method` is unknown or cannot be used.
-        """
-        if method not in ("auto", "exact", "ais"):
-            raise ValueError(
-                f"`method` must be 'auto', 'exact' or 'ais'. Received: {method}"
-            )
-        if self.copies != (1, 1):
-            raise ValueError(
-                "log Z is known of an RBM without copies of its layers. Received: "
-                f"copies={self.copies}"
-            )
-        is_binary = [
-            isinstance(layer, units.Bernoulli)
-            for layer in (self.visible_layer, self.hidden_layer)
-        ]
-        if not all(is_binary):
-            if method == "ais":
-                raise ValueError(
-                    "Annealed importance sampling is for binary units. Received: "
-                    f"{self.visible_units} and {self.hidden_units}"
-                )
-            return self._enumerate(*is_binary, num_words)
-        small = min(self.num_visible, self.num_hidden) <= 20
-        if method == "exact" or (method == "auto" and small):
-            return metrics.exact_log_partition(*self._weight_arrays())
-        return metrics.annealed_importance_sampling(
-            *self._weight_arrays(), **options
-        ).log_partition
-
     def log_prob(self, visible, log_partition=None):
         """Returns log p(v) = -F(v) - log Z in nats, shape (batch,).
 
@@ -608,35 +567,6 @@ class RBM(TwoPhases, GenerativeModel):
         below = self.visible_layer.own_energy(visible) + bias_energy
         above = self.hidden_layer.log_sum(hidden_inputs)
         return self.copies[0] * below - self.copies[1] * above
-
-    def _enumerate(self, visible_is_binary, hidden_is_binary, num_words):
-        """Returns log Z by adding up over the one layer that is binary."""
-        total = None
-        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
-            if num_words is None:
-                raise ValueError(
-                    "`num_words` must be given: documents of other lengths have "
-                    "another log Z. Received: None"
-                )
-            total = ops.full((1, 1), float(num_words))
-        if hidden_is_binary:
-            weight = 1.0 if total is None else float(num_words)
-
-            def log_weights(hidden):
-                inputs = self._visible_inputs(hidden)
-                bias = weight * (hidden @ self.hidden_bias[:, None])[:, 0]
-                return bias + self.visible_layer.log_sum(inputs, total)
-
-            return metrics.log_sum_over_states(log_weights, self.num_hidden)
-        if visible_is_binary:
-            return metrics.log_sum_over_states(
-                lambda v: -self._free_energy(v, self._hidden_inputs(v)),
-                self.num_visible,
-            )
-        raise ValueError(
-            "log Z can be computed if one layer is binary. Received: "
-            f"{self.visible_units} and {self.hidden_units}"
-        )
 
     def _weight_arrays(self):
         return [

@@ -10,7 +10,7 @@ import scipy.special
 import scipy.stats
 from keras import ops
 
-from gen_keras import backend
+from gen_keras import backend, metrics
 from gen_keras.models import RBM
 from gen_keras.models.boltzmann_machines import units
 from tests.model_checks import check_model
@@ -330,10 +330,44 @@ def test_log_partition_of_softmax_and_relu_units_adds_up_visible_states():
     states = np.array(list(itertools.product([0, 1], repeat=4)), "float32")
     free = to_numpy(model.free_energy(states))
     assert model.log_partition() == pytest.approx(np.log(np.exp(-free).sum()), rel=1e-5)
-    with pytest.raises(ValueError, match="binary units"):
-        model.log_partition("ais")
     with pytest.raises(ValueError, match="one layer is binary"):
+        make_rbm("gaussian", "noisy_relu").log_partition("exact")
+
+
+KINDS_TO_ANNEAL = {
+    "gaussian": ("gaussian", "bernoulli", (8,), {}),
+    "softmax": ("softmax", "bernoulli", (4, 3), {}),
+    "words": ("replicated_softmax", "bernoulli", (12,), {"num_words": 7}),
+    "gaussian_hidden": ("bernoulli", "gaussian", (8,), {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_TO_ANNEAL)
+def test_annealing_agrees_with_enumeration(kind):
+    visible, hidden, shape, options = KINDS_TO_ANNEAL[kind]
+    model = RBM(shape, 6, visible_units=visible, hidden_units=hidden, seed=0)
+    rng = np.random.default_rng(1)
+    for variable in (model.kernel, model.visible_bias, model.hidden_bias):
+        variable.assign(rng.normal(0, 0.6, variable.shape))
+    if visible == "gaussian":
+        model.visible_layer.log_variance.assign(rng.uniform(-0.5, 0.5, 8))
+    exact = model.log_partition("exact", **options)
+    annealing = {"num_chains": 200, "schedule": metrics.linear_schedule(350)} | options
+    estimate = model.anneal(**annealing)
+    assert estimate.standard_error < 0.05
+    assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
+    assert model.log_partition("ais", **annealing) == estimate.log_partition
+    model.kernel.assign(0 * model.kernel)
+    assert abs(model.log_partition("exact", **options) - exact) > 0.3
+
+
+def test_what_cannot_be_annealed_is_named():
+    with pytest.raises(ValueError, match="exact draws.*noisy_relu"):
         make_rbm("gaussian", "noisy_relu").log_partition()
+    with pytest.raises(ValueError, match="num_chains"):
+        make_rbm("gaussian").anneal(num_chains=1)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        make_rbm("gaussian").anneal(schedule=[0, 0.5])
 
 
 def test_chains_of_gaussian_units_reach_the_model_distribution():
