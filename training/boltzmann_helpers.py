@@ -12,7 +12,7 @@ from keras import ops
 from script_helpers import flag
 
 from gen_keras import datasets, image_grids
-from gen_keras.models import RBM
+from gen_keras.models.boltzmann_machines.dbn import stack_rbms
 
 
 @dataclasses.dataclass
@@ -65,21 +65,15 @@ def make_stack(
     config, visible_shape, gibbs_steps=1, num_chains=0, visible_units="bernoulli"
 ):
     """Returns RBMs from below, of --hidden-dims; the top one may have chains."""
-    shapes = [visible_shape, *((dim,) for dim in config.hidden_dims[:-1])]
-    return [
-        RBM(
-            shape,
-            num_hidden,
-            gibbs_steps=gibbs_steps,
-            num_chains=num_chains if i == len(shapes) - 1 else 0,
-            visible_units="bernoulli" if i else visible_units,
-            kernel_regularizer=make_regularizer(config),
-            seed=config.seed + i,
-        )
-        for i, (shape, num_hidden) in enumerate(
-            zip(shapes, config.hidden_dims, strict=True)
-        )
-    ]
+    return stack_rbms(
+        visible_shape,
+        config.hidden_dims,
+        config.seed,
+        bottom={"visible_units": visible_units},
+        top={"num_chains": num_chains},
+        gibbs_steps=gibbs_steps,
+        kernel_regularizer=make_regularizer(config),
+    )
 
 
 def stage_of(config, name, **changes):

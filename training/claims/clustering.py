@@ -30,8 +30,10 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from gen_keras import metrics
-from gen_keras.models import DBN, RBM
+from gen_keras.models import DBN
+from gen_keras.models.boltzmann_machines.dbn import stack_rbms
 
+SHAPE = (28, 28, 1)
 HIDDEN_DIMS = (500, 250, 125, 2)
 VARIANTS = ("dbn", "random", "pca")
 NUM_SHOWN = 2000  # Digits of a map.
@@ -57,15 +59,8 @@ class Config(repeated_runs.Config):
 
 def make_dbn(seed):
     """Returns a DBN whose two uppermost units are real numbers."""
-    shapes = [(28, 28, 1), *((dim,) for dim in HIDDEN_DIMS[:-1])]
-    kinds = [*["bernoulli"] * (len(shapes) - 1), "gaussian"]
-    rbms = [
-        RBM(shape, num_hidden, hidden_units=kind, seed=seed + i)
-        for i, (shape, num_hidden, kind) in enumerate(
-            zip(shapes, HIDDEN_DIMS, kinds, strict=True)
-        )
-    ]
-    return DBN(shapes[0], HIDDEN_DIMS, rbms=rbms, seed=seed)
+    rbms = stack_rbms(SHAPE, HIDDEN_DIMS, seed, top={"hidden_units": "gaussian"})
+    return DBN(SHAPE, HIDDEN_DIMS, rbms=rbms, seed=seed)
 
 
 def train(seed, config, is_pretrained):

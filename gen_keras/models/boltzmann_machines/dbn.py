@@ -37,6 +37,35 @@ from gen_keras.models.boltzmann_machines.base import TwoPhases
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
+def pair_shapes(visible_shape, hidden_dims):
+    """Returns the pair of visible shape and hidden units of each RBM, from below."""
+    below = [tuple(visible_shape), *((dim,) for dim in hidden_dims[:-1])]
+    return list(zip(below, hidden_dims, strict=True))
+
+
+def stack_rbms(visible_shape, hidden_dims, seed=None, bottom=None, top=None, **options):
+    """Returns RBMs that fit on each other, from below.
+
+    Args:
+        visible_shape: Tuple, the shape of one example.
+        hidden_dims: Tuple of integers, the hidden units of each.
+        seed: Integer or `None`, of the lowest; the others have the next ones.
+        bottom: Dict of arguments of the lowest alone, or `None`.
+        top: Dict of arguments of the uppermost alone, or `None`.
+        **options: Arguments of each, see `RBM`.
+
+    Example:
+    >>> rbms = stack_rbms((784,), (500, 2), top={"hidden_units": "gaussian"})
+    >>> model = DBN((784,), (500, 2), rbms=rbms)
+    """
+    rbms = []
+    for i, shape in enumerate(pair_shapes(visible_shape, hidden_dims)):
+        own = options | ((bottom or {}) if i == 0 else {})
+        own |= (top or {}) if i == len(hidden_dims) - 1 else {}
+        rbms.append(RBM(*shape, seed=None if seed is None else seed + i, **own))
+    return rbms
+
+
 @keras.saving.register_keras_serializable(package="gen_keras")
 class DBN(TwoPhases, GenerativeModel):
     """Deep belief network of binary hidden units.
@@ -46,8 +75,9 @@ class DBN(TwoPhases, GenerativeModel):
         hidden_dims: Tuple of integers, the hidden units of the layers.
         gibbs_steps: Integer, the Gibbs steps of the top RBM in fine-tuning; RBMs that
             are trained by themselves have settings of their own.
-        rbms: List of `RBM` in place of the default ones, CD-1, from below. The top one
-            may have hidden units that are not binary, such as "gaussian" for a code.
+        rbms: List of `RBM` in place of the default ones, CD-1, from below, see
+            `stack_rbms`. The top one may have hidden units that are not binary, such as
+            "gaussian" for a code.
         untied: Boolean, whether there are weights of their own for the way up, see
             `untie`.
         seed: Integer or `None`, seed of all sampling.
@@ -82,13 +112,8 @@ class DBN(TwoPhases, GenerativeModel):
         self.gibbs_steps = gibbs_steps
         self.untied = untied
         check_at_least(self, 1, "gibbs_steps")
-        below = [self.visible_shape, *((dim,) for dim in self.hidden_dims[:-1])]
-        shapes = list(zip(below, self.hidden_dims, strict=True))
-        seeds = [None if seed is None else seed + i for i in range(len(shapes))]
-        self.rbms = rbms or [
-            RBM(*shape, seed=seed) for shape, seed in zip(shapes, seeds, strict=True)
-        ]
-        self._check_rbms(shapes)
+        self.rbms = rbms or stack_rbms(self.visible_shape, self.hidden_dims, seed)
+        self._check_rbms(pair_shapes(self.visible_shape, self.hidden_dims))
         self.value_range = self.rbms[0].value_range
         self.recognition = []
         if untied:
