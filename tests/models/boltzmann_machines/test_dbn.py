@@ -273,6 +273,19 @@ def test_noise_is_on_the_code_while_training_alone():
     assert abs(to_numpy(encoder(V, training=True)) - quiet).max() > 0.2
 
 
+def test_noise_has_its_deviation_at_the_inputs_of_the_code():
+    model = make_tiny_model()
+    encoder = model.to_autoencoder(code_noise=1.5).get_layer("encoder")
+    visible = np.tile(V[6], (8192, 1))
+    below = keras.Model(encoder.input, encoder.get_layer("up_3").output)
+    inputs = to_numpy(below(visible, training=True))
+    np.testing.assert_array_equal(inputs, np.tile(inputs[0], (8192, 1)))
+    code = to_numpy(encoder(visible, training=True)).astype("float64")
+    noise = np.log(code / (1 - code)) - inputs
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=5 * 1.5 / 90)
+    np.testing.assert_allclose(noise.std(axis=0), 1.5, rtol=0.05)
+
+
 def test_other_units_at_the_bottom_and_at_the_top():
     bottom = RBM((6,), 5, visible_units=units.ReplicatedSoftmax(num_words=9), seed=0)
     top = RBM((5,), 2, hidden_units="gaussian", seed=0)

@@ -90,6 +90,11 @@ def test_layers_are_independent_given_each_other():
     np.testing.assert_allclose(
         ops.convert_to_numpy(model.prop_down(hidden)), down, rtol=1e-4
     )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.reconstruct(STATES)),
+        ops.convert_to_numpy(model.prop_down(up)),
+        rtol=1e-4,
+    )
 
 
 def test_log_probabilities_add_up_to_one():
