@@ -129,7 +129,8 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
         )
 
 
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
+# At 1/4, the last draw of the odd layers at 1 would be off by 0.047.
+@pytest.mark.parametrize("temperature", [1.0, 0.25])
 def test_gibbs_chains_reach_the_model_distribution(temperature):
     model = make_tiny_model()
     samples = model.sample(8192, 0, gibbs_steps=30, temperature=temperature)
@@ -155,16 +156,16 @@ def test_completion_follows_the_conditional_distribution():
 
 
 def test_a_step_from_an_image_begins_with_draws_of_q():
-    model = make_tiny_model()
+    model = make_tiny_model(scale=3.0)  # From coins it would be off by 0.054.
     (w1, w2), (b0, b1, _) = weights_of(model)
-    _, second = (to_numpy(means)[9] for means in model.mean_field(V))
+    _, second = (to_numpy(means)[13] for means in model.mean_field(V))
     # h2 from q, then h1 given v and h2, then v given h1.
     q2 = np.prod(np.where(H2 == 1, second, 1 - second), axis=1)
-    first = sigmoid(V[9] @ w1 + H2 @ w2.T + b1)[:, None]
+    first = sigmoid(V[13] @ w1 + H2 @ w2.T + b1)[:, None]
     p1 = q2 @ np.prod(np.where(H1 == 1, first, 1 - first), axis=-1)
     down = sigmoid(H1 @ w1.T + b0)[:, None]
     expected = p1 @ np.prod(np.where(V == 1, down, 1 - down), axis=-1)
-    samples = model.gibbs(np.tile(V[9], (8192, 1)), 1, seed=0)
+    samples = model.gibbs(np.tile(V[13], (8192, 1)), 1, seed=0)
     assert abs(frequencies(samples) - expected).max() < TOLERANCE
 
 
