@@ -191,6 +191,29 @@ def test_up_down_step_has_the_delta_rules_of_the_paper():
     np.testing.assert_allclose(new_b - b, (awake[-1] - dream[-1])[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_top_takes_so_many_gibbs_steps_as_were_asked_for(steps):
+    # Below, units are copied. In the top RBM a hidden unit listens to the one of its
+    # number and to the one before, so that what is 1 spreads by one unit a step.
+    eye, bias = np.eye(6, dtype="float32"), np.full(6, -20.0)
+    rbms = [RBM((6,), 6), RBM((6,), 6, num_chains=4)]
+    rbms[0].set_weights([40 * eye, bias, bias, *rbms[0].get_weights()[3:]])
+    start = np.tile(eye[0], (4, 1))
+    weights = [40 * (eye + np.eye(6, k=1)), bias, bias, start]
+    rbms[1].set_weights([*weights, *rbms[1].get_weights()[4:]])
+    model = make_model(hidden_dims=(6, 6), rbms=rbms, gibbs_steps=steps, seed=0)
+    expected = np.tile(np.arange(6) <= steps, (4, 1))
+    samples = to_numpy(model.sample(4, seed=0, gibbs_steps=steps))
+    np.testing.assert_array_equal(samples, expected)
+    completed = to_numpy(model.complete(start, eye[0], seed=0, gibbs_steps=steps))
+    np.testing.assert_array_equal(completed, expected)
+    awake, dream = model.draw_phases(start, training=True)
+    for states in awake:
+        np.testing.assert_array_equal(to_numpy(states), start)
+    for states in dream:
+        np.testing.assert_array_equal(to_numpy(states), expected)
+
+
 def test_untied_copy_starts_as_the_original():
     model = make_tiny_model(untied=False)
     copy = model.untie()
