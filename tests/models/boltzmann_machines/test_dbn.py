@@ -102,6 +102,24 @@ def test_samples_are_drawn_down_from_the_top():
     np.testing.assert_allclose(means.mean(axis=0), expected, atol=TOLERANCE)
 
 
+# Images of the tiny model hardly depend on the top.
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_are_those_of_the_top_where_the_layer_below_copies(temperature):
+    model = DBN((4,), (4, 3), seed=0)
+    bottom, top = model.rbms
+    bottom.kernel.assign(40 * np.eye(4))
+    bottom.visible_bias.assign(np.full(4, -20.0))
+    generator = np.random.default_rng(1)
+    for variable in top.trainable_variables:
+        variable.assign(generator.normal(0, 1, variable.shape))
+    kernel, b, c = top._weight_arrays()
+    energies = -(V @ kernel @ H1.T + (V @ b)[:, None] + H1 @ c)
+    expected = np.exp(-energies / temperature).sum(axis=1)
+    samples = model.sample(8192, 0, gibbs_steps=30, temperature=temperature)
+    difference = frequencies(samples) - expected / expected.sum()
+    assert abs(difference).max() < TOLERANCE
+
+
 @pytest.mark.parametrize("untied", [False, True])
 def test_draws_upwards_follow_the_way_up(untied):
     model = make_tiny_model(untied)
@@ -109,6 +127,7 @@ def test_draws_upwards_follow_the_way_up(untied):
     drawn = model.draw_up(visible, 2, seed=0)
     expected = (up(model, 0, V[[6]]) @ up(model, 1, H1)) @ H2
     np.testing.assert_allclose(drawn.mean(axis=0), expected[0], atol=TOLERANCE)
+    assert set(np.unique(drawn)) == {0, 1}
     np.testing.assert_array_equal(model.draw_up(V, 0), V)
     means = to_numpy(model.prop_up(V, 1))
     np.testing.assert_allclose(means, up(model, 0, V) @ H1, rtol=1e-4)
@@ -264,6 +283,21 @@ def test_completion_keeps_what_is_known():
     expected = np.where(fits, np.exp(log_prob), 0)
     difference = frequencies(samples) - expected / expected.sum()
     assert abs(difference).max() < TOLERANCE
+
+
+def test_what_is_known_is_put_back_at_each_step():
+    # The second pixel becomes what the first is, which the way down always forgets.
+    model = DBN((2,), (2, 1), seed=0)
+    bottom, top = model.rbms
+    bottom.kernel.assign(40 * np.eye(2))
+    bottom.visible_bias.assign([-60, -20])
+    bottom.hidden_bias.assign([-20, -20])
+    top.kernel.assign([[100], [40]])
+    top.visible_bias.assign([-50, -20])
+    top.hidden_bias.assign([-70])
+    images = np.tile(np.array([1, 0], "float32"), (5, 1))
+    completed = model.complete(images, [1, 0], seed=0, gibbs_steps=3)
+    np.testing.assert_array_equal(to_numpy(completed), np.ones((5, 2)))
 
 
 @pytest.mark.parametrize("untied", [False, True])
