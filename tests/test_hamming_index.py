@@ -23,6 +23,15 @@ def test_search_finds_what_differs_least(num_bits):
         np.testing.assert_array_equal(distances, expected)
 
 
+def test_opposite_codes_differ_in_all_bits_however_many():
+    codes = np.array([[0] * 300, [1] * 300, [0] * 299 + [1]])
+    index = HammingIndex(codes)
+    np.testing.assert_array_equal(index.distances(codes[0]), [0, 300, 1])
+    neighbors, distances = index.search(codes[:1], None)
+    np.testing.assert_array_equal(neighbors, [[0, 2, 1]])
+    np.testing.assert_array_equal(distances, [[0, 1, 300]])
+
+
 def test_codes_are_packed_64_to_a_word():
     assert pack_bits(np.ones((3, 64))).shape == (3, 1)
     assert pack_bits(np.ones((3, 65), bool)).shape == (3, 2)

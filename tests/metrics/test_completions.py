@@ -28,6 +28,17 @@ def test_completions_that_are_all_alike():
     assert actual == (0, 1)
 
 
+def test_each_completion_counts_wherever_it_stands():
+    completions = np.zeros((3, 3, 2, 2, 1), "float32")
+    for i in range(3):  # Of image i completion i is another digit, 1 apart.
+        completions[i, i, 1] = 1
+    for i in range(3):
+        actual = metrics.completion_diversity(
+            completions[[i]], TOP, np.eye(3, dtype=int)[[i]]
+        )
+        assert actual == (pytest.approx(2 / 3), 2)
+
+
 def test_bad_input_is_named():
     completions, predictions = np.zeros((2, 3, 2, 2, 1)), np.zeros((2, 3), int)
     with pytest.raises(ValueError, match="mask.*unknown"):

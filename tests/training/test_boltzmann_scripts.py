@@ -3,6 +3,7 @@
 import importlib
 import signal
 
+import boltzmann_helpers
 import keras
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import sample
 from keras import ops
 
 from gen_keras import callbacks
+from gen_keras.models import RBM
 from tests.model_checks import assert_same_variables
 
 SMALL = {
@@ -101,6 +103,24 @@ def test_a_stack_goes_on_in_the_layer_where_it_stopped(
     assert f"Nothing to resume in {stopped}:" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="holds a run already"):
         run(name, digits, stopped)
+
+
+def test_upper_layers_see_samples_of_the_units_below():
+    keras.utils.set_random_seed(0)
+    rbms = [RBM((4,), 3), RBM((3,), 2), RBM((2,), 2)]
+    for rbm in rbms:
+        rbm.kernel.assign(np.random.default_rng(1).normal(0, 2, rbm.kernel.shape))
+    images = np.tile(np.float32([0.2, 0.9, 0.5, 0.0]), (20_000, 1))
+    rng = np.random.default_rng(0)
+    pixels, first, second = (
+        boltzmann_helpers.draw_units(rbms, level)(images, rng) for level in range(3)
+    )
+    for states in (pixels, first, second):
+        assert set(np.unique(states)) == {0, 1}
+    np.testing.assert_allclose(pixels.mean(axis=0), images[0], atol=0.02)
+    for rbm, below, above in zip(rbms, (pixels, first), (first, second), strict=False):
+        means = ops.convert_to_numpy(rbm.prop_up(below)).mean(axis=0)
+        np.testing.assert_allclose(above.mean(axis=0), means, atol=0.02)
 
 
 def test_dry_run_trains_nothing(digits, tmp_path, capsys):

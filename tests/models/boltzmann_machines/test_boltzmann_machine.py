@@ -137,6 +137,17 @@ def test_step_is_the_likelihood_gradient():
         np.testing.assert_allclose(to_numpy(new) - old, step, atol=TOLERANCE)
 
 
+def test_persistent_chains_go_on_from_where_they_were():
+    # Units without couplings but strong biases: one sweep moves all chains there, and
+    # with learning rate 0 they stay.
+    model = make_model(num_chains=50, gibbs_steps=1, learning_rate=0.0)
+    model.couplings.assign(np.zeros((7, 7)))
+    signs = np.resize([1, -1], 7)
+    model.bias.assign(30 * signs)
+    model.fit(DATA, batch_size=32, verbose=0)
+    np.testing.assert_array_equal(to_numpy(model.chains), np.tile(signs > 0, (50, 1)))
+
+
 def test_learns_the_pairs_of_the_data():
     keras.utils.set_random_seed(0)
     data = np.tile(states_of(3)[[0, 0, 3, 6, 7]], (3200, 1))

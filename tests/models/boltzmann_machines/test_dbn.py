@@ -102,6 +102,24 @@ def test_samples_are_drawn_down_from_the_top():
     np.testing.assert_allclose(means.mean(axis=0), expected, atol=TOLERANCE)
 
 
+# Images of the tiny model hardly depend on the top.
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_are_those_of_the_top_where_the_layer_below_copies(temperature):
+    model = DBN((4,), (4, 3), seed=0)
+    bottom, top = model.rbms
+    bottom.kernel.assign(40 * np.eye(4))
+    bottom.visible_bias.assign(np.full(4, -20.0))
+    generator = np.random.default_rng(1)
+    for variable in top.trainable_variables:
+        variable.assign(generator.normal(0, 1, variable.shape))
+    kernel, b, c = top._weight_arrays()
+    energies = -(V @ kernel @ H1.T + (V @ b)[:, None] + H1 @ c)
+    expected = np.exp(-energies / temperature).sum(axis=1)
+    samples = model.sample(8192, 0, gibbs_steps=30, temperature=temperature)
+    difference = frequencies(samples) - expected / expected.sum()
+    assert abs(difference).max() < TOLERANCE
+
+
 @pytest.mark.parametrize("untied", [False, True])
 def test_draws_upwards_follow_the_way_up(untied):
     model = make_tiny_model(untied)
@@ -109,6 +127,7 @@ def test_draws_upwards_follow_the_way_up(untied):
     drawn = model.draw_up(visible, 2, seed=0)
     expected = (up(model, 0, V[[6]]) @ up(model, 1, H1)) @ H2
     np.testing.assert_allclose(drawn.mean(axis=0), expected[0], atol=TOLERANCE)
+    assert set(np.unique(drawn)) == {0, 1}
     np.testing.assert_array_equal(model.draw_up(V, 0), V)
     means = to_numpy(model.prop_up(V, 1))
     np.testing.assert_allclose(means, up(model, 0, V) @ H1, rtol=1e-4)
@@ -191,6 +210,29 @@ def test_up_down_step_has_the_delta_rules_of_the_paper():
     np.testing.assert_allclose(new_b - b, (awake[-1] - dream[-1])[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_top_takes_so_many_gibbs_steps_as_were_asked_for(steps):
+    # Below, units are copied. In the top RBM a hidden unit listens to the one of its
+    # number and to the one before, so that what is 1 spreads by one unit a step.
+    eye, bias = np.eye(6, dtype="float32"), np.full(6, -20.0)
+    rbms = [RBM((6,), 6), RBM((6,), 6, num_chains=4)]
+    rbms[0].set_weights([40 * eye, bias, bias, *rbms[0].get_weights()[3:]])
+    start = np.tile(eye[0], (4, 1))
+    weights = [40 * (eye + np.eye(6, k=1)), bias, bias, start]
+    rbms[1].set_weights([*weights, *rbms[1].get_weights()[4:]])
+    model = make_model(hidden_dims=(6, 6), rbms=rbms, gibbs_steps=steps, seed=0)
+    expected = np.tile(np.arange(6) <= steps, (4, 1))
+    samples = to_numpy(model.sample(4, seed=0, gibbs_steps=steps))
+    np.testing.assert_array_equal(samples, expected)
+    completed = to_numpy(model.complete(start, eye[0], seed=0, gibbs_steps=steps))
+    np.testing.assert_array_equal(completed, expected)
+    awake, dream = model.draw_phases(start, training=True)
+    for states in awake:
+        np.testing.assert_array_equal(to_numpy(states), start)
+    for states in dream:
+        np.testing.assert_array_equal(to_numpy(states), expected)
+
+
 def test_untied_copy_starts_as_the_original():
     model = make_tiny_model(untied=False)
     copy = model.untie()
@@ -243,6 +285,21 @@ def test_completion_keeps_what_is_known():
     assert abs(difference).max() < TOLERANCE
 
 
+def test_what_is_known_is_put_back_at_each_step():
+    # The second pixel becomes what the first is, which the way down always forgets.
+    model = DBN((2,), (2, 1), seed=0)
+    bottom, top = model.rbms
+    bottom.kernel.assign(40 * np.eye(2))
+    bottom.visible_bias.assign([-60, -20])
+    bottom.hidden_bias.assign([-20, -20])
+    top.kernel.assign([[100], [40]])
+    top.visible_bias.assign([-50, -20])
+    top.hidden_bias.assign([-70])
+    images = np.tile(np.array([1, 0], "float32"), (5, 1))
+    completed = model.complete(images, [1, 0], seed=0, gibbs_steps=3)
+    np.testing.assert_array_equal(to_numpy(completed), np.ones((5, 2)))
+
+
 @pytest.mark.parametrize("untied", [False, True])
 def test_networks_for_back_propagation_start_as_the_layers(untied):
     model = make_tiny_model(untied)
@@ -271,6 +328,19 @@ def test_noise_is_on_the_code_while_training_alone():
     quiet = to_numpy(encoder(V, training=False))
     np.testing.assert_allclose(quiet, to_numpy(model.prop_up(V)), rtol=1e-4)
     assert abs(to_numpy(encoder(V, training=True)) - quiet).max() > 0.2
+
+
+def test_noise_has_its_deviation_at_the_inputs_of_the_code():
+    model = make_tiny_model()
+    encoder = model.to_autoencoder(code_noise=1.5).get_layer("encoder")
+    visible = np.tile(V[6], (8192, 1))
+    below = keras.Model(encoder.input, encoder.get_layer("up_3").output)
+    inputs = to_numpy(below(visible, training=True))
+    np.testing.assert_array_equal(inputs, np.tile(inputs[0], (8192, 1)))
+    code = to_numpy(encoder(visible, training=True)).astype("float64")
+    noise = np.log(code / (1 - code)) - inputs
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=5 * 1.5 / 90)
+    np.testing.assert_allclose(noise.std(axis=0), 1.5, rtol=0.05)
 
 
 def test_other_units_at_the_bottom_and_at_the_top():

@@ -90,6 +90,11 @@ def test_layers_are_independent_given_each_other():
     np.testing.assert_allclose(
         ops.convert_to_numpy(model.prop_down(hidden)), down, rtol=1e-4
     )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model.reconstruct(STATES)),
+        ops.convert_to_numpy(model.prop_down(up)),
+        rtol=1e-4,
+    )
 
 
 def test_log_probabilities_add_up_to_one():
@@ -133,6 +138,27 @@ def test_gibbs_steps_leave_the_model_distribution_unchanged():
     for steps in (1, 3):
         samples = model.gibbs(start, steps, seed=0)
         assert abs(frequencies(samples) - probabilities).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("num_chains", [0, 4])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_so_many_gibbs_steps_are_taken_as_were_asked_for(steps, num_chains):
+    # A hidden unit listens to the visible one of its number and to the one before, so
+    # that what is 1 spreads by one unit a step.
+    model = make_model(num_chains=num_chains, gibbs_steps=steps, num_hidden=6)
+    model.kernel.assign(40 * (np.eye(6) + np.eye(6, k=1)))
+    model.visible_bias.assign(np.full(6, -20.0))
+    model.hidden_bias.assign(np.full(6, -20.0))
+    start = np.tile(np.eye(6, dtype="float32")[0], (4, 1))
+    expected = np.tile(np.arange(6) <= steps, (4, 1))
+    samples = ops.convert_to_numpy(model.gibbs(start, steps, seed=0))
+    np.testing.assert_array_equal(samples, expected)
+    if num_chains:
+        model.chains.assign(start)
+        samples = ops.convert_to_numpy(model.sample(4, seed=0, gibbs_steps=steps))
+        np.testing.assert_array_equal(samples, expected)
+    negative = model.draw_negative(ops.convert_to_tensor(start))
+    np.testing.assert_array_equal(ops.convert_to_numpy(negative), expected)
 
 
 def test_completion_follows_the_conditional_distribution():

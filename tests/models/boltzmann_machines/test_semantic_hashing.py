@@ -42,6 +42,7 @@ def test_it_begins_as_the_dbn():
     dbn = make_dbn()
     model = SemanticHashing.from_dbn(dbn, code_noise=2.0)
     assert model.hidden_dims == (5, 4) and model.code_noise == 2
+    assert model.seed == dbn.seed == 0
     means = to_numpy(dbn.prop_up(DATA))
     np.testing.assert_allclose(to_numpy(model(DATA)), means, rtol=1e-5)
     codes = model.encode(DATA, batch_size=10)
