@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from gen_keras import metrics
+from gen_keras import datasets, metrics
 from gen_keras.models import DBM, DBN, RBM, ClassRBM
 from gen_keras.models.boltzmann_machines import units
 
@@ -29,15 +29,47 @@ def make_schedule(num_temperatures):
 def weights_of(model, images):
     """Returns the weights of the RBM whose log Z a model has, and its base biases."""
     if isinstance(model, DBM):
-        base = np.zeros(model.as_rbm()[0].shape[0])
-        base[: model.layer_dims[0]] = metrics.base_rate_bias(images)
-        return model.as_rbm(), base
+        few = images[:10_000]
+        hidden = [ops.convert_to_numpy(means) for means in model.mean_field(few)]
+        even = np.concatenate([few.reshape(len(few), -1), *hidden[1::2]], axis=1)
+        return model.as_rbm(), metrics.base_rate_bias(even)
     if isinstance(model, DBN):
         below = ops.convert_to_numpy(
             model.prop_up(images[:10_000], len(model.rbms) - 1)
         )
         return model.top._weight_arrays(), metrics.base_rate_bias(below)
     return model._weight_arrays(), metrics.base_rate_bias(images)
+
+
+def reverse_log_prob(model, images, weights, base_bias, schedule):
+    """Returns log p(v) from below by reverse annealing, (num_images,), in nats.
+
+    Of a DBN or DBM it is that of one draw of q, whose probability is taken off, in the
+    RBM of `weights_of`; of a DBM its odd layers are summed out.
+    """
+    rng = np.random.default_rng(0)
+    states, rest = images.reshape(len(images), -1), 0.0
+    if isinstance(model, DBM):
+        means = [ops.convert_to_numpy(each) for each in model.mean_field(images)]
+        means = np.concatenate(means[1::2], axis=1)
+        drawn = datasets.binarize(means, rng)
+        states, rest = (
+            np.concatenate([states, drawn], axis=1),
+            -log_bernoulli(drawn, means),
+        )
+    if isinstance(model, DBN):
+        with model.seeded(0):
+            layers = model._draw_states_up(model._flatten(images), len(model.rbms) - 1)
+        rest = ops.convert_to_numpy(model._log_ratio(layers))
+        states = ops.convert_to_numpy(layers[-1])
+    options = {"base_bias": base_bias, "schedule": schedule}
+    return metrics.reverse_annealing(*weights, states, **options) + rest
+
+
+def log_bernoulli(states, means):
+    """Returns the log probability of binary states, (num_states,), in nats."""
+    chosen = np.where(states > 0.5, means, 1 - means)
+    return np.log(np.maximum(chosen, 1e-30)).sum(axis=1)
 
 
 def log_prob(model, images, log_partition):

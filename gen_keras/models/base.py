@@ -197,6 +197,9 @@ class GenerativeModel(backend.Trainer):
     def load_own_variables(self, store):
         """Loads what `save_own_variables` saved."""
         stored = {name: store[name] for name in store.keys()}
+        if not stored and self._refusal:
+            raise self._refusal  # Keras tries a part again where the file has nothing.
+        self._check_count(stored)
         for i, state in enumerate(self.seed_states):
             # Backends differ in the integers of seeds; all keep their 32 bits.
             bits = np.asarray(stored.pop(f"seed_{i}")).astype("uint32")
@@ -204,17 +207,29 @@ class GenerativeModel(backend.Trainer):
         self._check_stored(stored)
         super().load_own_variables(stored)
 
+    def _check_count(self, stored):
+        own = [*self._trainable_variables, *self._non_trainable_variables]
+        expected = len(own) + len(self.seed_states)
+        if stored and len(stored) != expected:
+            self._refuse(f"it has {len(stored)} variables, this model {expected}")
+
     def _check_stored(self, stored):
         variables = [*self._trainable_variables, *self._non_trainable_variables]
         for name, variable in enumerate(variables):
             shape = np.shape(stored.get(str(name), variable))
             if shape != tuple(variable.shape):
-                raise ValueError(
-                    f"The file has other settings: its `{variable.name}` has the shape "
-                    f"{shape}, that of this model is {tuple(variable.shape)}. Make the "
-                    "model with the settings of the file, or load model and weights "
-                    "together by `keras.models.load_model`."
+                self._refuse(
+                    f"its `{variable.name}` has the shape {shape}, that of this model "
+                    f"is {tuple(variable.shape)}"
                 )
+
+    def _refuse(self, difference):
+        self._refusal = ValueError(
+            f"The file has other settings: {difference}. Make the model with the "
+            "settings of the file, or load model and weights together by "
+            "`keras.models.load_model`."
+        )
+        raise self._refusal
 
 
 class Means(keras.metrics.Metric):

@@ -430,15 +430,21 @@ class DBN(TwoPhases, GenerativeModel):
 
         def add(_, total):
             states = self._draw_states_up(visible, len(self.rbms) - 1)
-            for i, rbm in enumerate(self.rbms[:-1]):
-                inputs = rbm._visible_inputs(states[i + 1])
-                total = total + rbm.visible_layer.log_prob(states[i], inputs)
-                inputs = self._inputs_up(i, states[i])
-                total = total - rbm.hidden_layer.log_prob(states[i + 1], inputs)
+            total = total + self._log_ratio(states)
             inputs = self.top._hidden_inputs(states[-1])
             return total - self.top._free_energy(states[-1], inputs)
 
         return backend.fori_loop(0, num_samples, add, ops.zeros_like(visible[:, 0]))
+
+    def _log_ratio(self, states):
+        """Returns log p(v, h1, ... | hL-1) - log q(h1, ..., hL-1 | v), (batch,)."""
+        total = ops.zeros_like(states[0][:, 0])
+        for i, rbm in enumerate(self.rbms[:-1]):
+            inputs = rbm._visible_inputs(states[i + 1])
+            total = total + rbm.visible_layer.log_prob(states[i], inputs)
+            inputs = self._inputs_up(i, states[i])
+            total = total - rbm.hidden_layer.log_prob(states[i + 1], inputs)
+        return total
 
     # Networks for back-propagation ----------------------------------------------------
 
