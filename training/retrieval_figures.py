@@ -12,14 +12,19 @@ def to_rows(images):
 
 
 def rank_by_codes(index, labels, queries, query_labels):
-    """Yields whether what is found is relevant, nearest first, for some queries."""
+    """Yields whether what is found is relevant, nearest first, for some queries.
+
+    Codes as near as each other come in a random order, the same for all queries.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    small = np.min_scalar_type(index.num_bits)  # Integers that are sorted by counting.
     for batch, wanted in zip(
         in_batches(queries, 100), in_batches(query_labels, 100), strict=True
     ):
-        # Small integers are sorted by counting.
         distances = np.stack([index.distances(query) for query in batch])
-        order = np.argsort(distances.astype("uint8"), axis=1, kind="stable")
-        yield labels[order] == wanted[:, None]
+        distances = distances.astype(small)[:, shuffled]
+        order = np.argsort(distances, axis=1, kind="stable")
+        yield labels[shuffled][order] == wanted[:, None]
 
 
 def rank_by_distance(images, labels, queries, query_labels):

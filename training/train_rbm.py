@@ -37,7 +37,7 @@ class Config(boltzmann_helpers.ChainConfig):
     num_hidden: int = flag(500, "hidden units")
     visible_units: str = flag("bernoulli", "of images", ("bernoulli", "gaussian"))
     hidden_units: str = flag("bernoulli", "of features", ("bernoulli", "noisy_relu"))
-    temperatures: int = flag(1, "of parallel tempering, evenly from 1 down to 0")
+    temperatures: int = flag(1, "of parallel tempering, evenly from 1 towards 0")
     sparsity_target: float = flag(0.1, "how often a hidden unit should be 1")
     sparsity_cost: float = flag(0.0, "weight of that")
 
@@ -56,7 +56,7 @@ def main(config):
             num_chains=config.num_chains,
             visible_units=config.visible_units,
             hidden_units=config.hidden_units,
-            inverse_temperatures=np.linspace(1, 0, config.temperatures).tolist(),
+            inverse_temperatures=space_temperatures(config),
             kernel_regularizer=boltzmann_helpers.make_regularizer(config),
             sparsity_target=config.sparsity_target,
             sparsity_cost=config.sparsity_cost,
@@ -82,6 +82,17 @@ def main(config):
         validation_batch_size=config.batch_size,
     )
     return model
+
+
+def space_temperatures(config):
+    """Returns inverse temperatures; Gaussian units at 0 would be anywhere."""
+    if config.temperatures < 1:
+        raise ValueError(
+            f"--temperatures must be at least 1. Received: {config.temperatures}"
+        )
+    is_bounded = config.visible_units == "bernoulli"
+    scales = np.linspace(1, 0, config.temperatures, endpoint=is_bounded)
+    return scales.tolist()
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class GenerativeModel(backend.Trainer):
         self.seed = seed
         self.seed_generator = backend.SeedGenerator(seed)
         self.means = Means(self.metric_names)
+        self._refusal = None  # Why weights of a file were not taken.
 
     @property
     def metrics(self):

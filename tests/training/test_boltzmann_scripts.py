@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import sample
+import train_rbm
 from keras import ops
 
 from gen_keras import callbacks
@@ -134,3 +135,12 @@ def test_dry_run_trains_nothing(digits, tmp_path, capsys):
 def test_a_reduction_that_does_not_fit_is_named(digits, tmp_path):
     with pytest.raises(SystemExit, match="--reduction must divide.*Received: 3"):
         run("boltzmann_machine", digits, tmp_path, reduction=3)
+
+
+def test_temperatures_lead_to_0_where_units_are_bounded():
+    config = train_rbm.Config(temperatures=3)
+    assert train_rbm.space_temperatures(config) == [1, 0.5, 0]
+    config = train_rbm.Config(temperatures=3, visible_units="gaussian")
+    assert train_rbm.space_temperatures(config) == pytest.approx([1, 2 / 3, 1 / 3])
+    with pytest.raises(ValueError, match="--temperatures must be at least 1"):
+        train_rbm.space_temperatures(train_rbm.Config(temperatures=0))

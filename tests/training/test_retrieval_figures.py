@@ -109,3 +109,29 @@ def test_the_claims_script(tmp_path):
         assert 0.4 < figures[name]["precision_at_10"] < 1
         assert 0.3 < figures[name]["mean_average_precision"] < 1
     assert figures["mnist_itq_32"]["search_milliseconds"] > 0
+
+
+def test_codes_that_are_alike_come_in_no_order_of_classes():
+    labels = np.arange(2).repeat(500)
+    for bits in (8, 300):
+        codes = np.zeros((1000, bits), "uint8")
+        codes[:, 0] = np.arange(1000) == 3
+        queries = np.zeros((2, bits), "uint8")
+        queries[:, -1] = 1
+        relevant = retrieval_figures.rank_by_codes(
+            HammingIndex(codes), labels, queries, np.array([0, 1])
+        )
+        (found,) = relevant
+        assert np.all(abs(found[:, :200].mean(axis=1) - 0.5) < 0.15)
+        assert found[0, -1] and not found[1, -1]  # The farthest is of class 0.
+
+
+def test_distances_of_more_than_255_bits_are_in_order():
+    codes = np.zeros((300, 300), "uint8")
+    for i in range(300):
+        codes[i, : 299 - i] = 1
+    relevant = retrieval_figures.rank_by_codes(
+        HammingIndex(codes), np.arange(300), codes[-1:], np.array([0])
+    )
+    (found,) = relevant
+    assert found[0].tolist() == 299 * [False] + [True]

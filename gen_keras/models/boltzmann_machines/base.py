@@ -5,6 +5,7 @@ phase, over what the data make of the machine, and that of the negative phase, o
 it makes by itself.
 """
 
+import inspect
 import math
 
 import keras
@@ -13,6 +14,9 @@ from keras import ops
 
 from gen_keras import backend
 from gen_keras.models.base import check_examples
+
+# Nats by which a unit may move another one; data that differ by 1 need some tens.
+MAX_COUPLING = 1e4
 
 
 class TwoPhases:
@@ -39,11 +43,33 @@ class TwoPhases:
 
         Raises:
             ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values that the visible units cannot take.
+                or of values that the visible units cannot take; or if training
+                diverges, at the end of that epoch.
         """
         if isinstance(x, np.ndarray):
             self.check_data(x)
-        return super().fit(x, *args, **kwargs)
+        watch = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: self._check_weights(epoch)
+        )
+        options = inspect.signature(super().fit).bind_partial(x, *args, **kwargs)
+        callbacks = keras.tree.flatten(options.arguments.get("callbacks"))
+        options.arguments["callbacks"] = [watch, *filter(None, callbacks)]
+        return super().fit(*options.args, **options.kwargs)
+
+    def _check_weights(self, epoch):
+        """Raises a `ValueError` if weights are not numbers, or too large for any use.
+
+        Units of 0 and 1 hide that from the metrics.
+        """
+        backend.sync_state(self)
+        for variable in self.trainable_variables:
+            largest = np.abs(ops.convert_to_numpy(variable)).max()
+            is_coupling = len(variable.shape) == 2
+            if not np.isfinite(largest) or (is_coupling and largest > MAX_COUPLING):
+                raise ValueError(
+                    f"Training diverged in epoch {epoch + 1}: `{variable.name}` has "
+                    f"grown to {largest:.3g}. {self.remedy}"
+                )
 
     def check_data(self, visible):
         """Raises a `ValueError` on data that the visible units cannot take."""

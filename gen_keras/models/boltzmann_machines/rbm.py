@@ -124,10 +124,17 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
                 f"`copies` must be two integers of at least 1. Received: {self.copies}"
             )
         scales = np.array(self.inverse_temperatures)
-        if scales[0] != 1 or np.any(np.diff(scales) >= 0) or scales[-1] < 0:
+        if scales[:1].tolist() != [1] or np.any(np.diff(scales) >= 0) or scales[-1] < 0:
             raise ValueError(
                 "`inverse_temperatures` must fall from 1 and not below 0. Received: "
                 f"{self.inverse_temperatures}"
+            )
+        first = getattr(self.visible_layer, "first", self.visible_layer)
+        is_real = [isinstance(x, units.Gaussian) for x in (first, self.hidden_layer)]
+        if scales[-1] == 0 and any(is_real):
+            raise ValueError(
+                "`inverse_temperatures` of Gaussian units must stay above 0, where "
+                f"they could be anywhere. Received: {self.inverse_temperatures}"
             )
         if len(scales) > 1 and not self.num_chains:
             raise ValueError(

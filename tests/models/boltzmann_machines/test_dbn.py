@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from gen_keras.models import DBN, RBM
-from gen_keras.models.boltzmann_machines import units
+from gen_keras.models.boltzmann_machines import dbn, units
 from tests.model_checks import check_model
 
 RNG = np.random.default_rng(0)
@@ -367,3 +367,38 @@ def test_bad_input_is_named():
         make_model(gibbs_steps=0)
     with pytest.raises(ValueError, match="mask"):
         make_model().complete(DATA, np.ones(5))
+
+
+def test_a_file_of_other_settings_is_named(tmp_path):
+    def make(num_chains, hidden_dims=(5, 4)):
+        rbms = dbn.stack_rbms((6,), hidden_dims, top={"num_chains": num_chains})
+        return DBN((6,), hidden_dims, rbms=rbms)
+
+    path = str(tmp_path / "dbn.weights.h5")
+    make(7).save_weights(path)
+    make(7).load_weights(path)
+    for other, message in (
+        (make(10), r"`chains` has the shape \(7, 5\), that of this model is \(10, 5\)"),
+        (make(0), "it has 5 variables, this model 4"),
+        (make(7, (5, 3)), r"`kernel` has the shape \(5, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=f"other settings: .*{message}"):
+            other.load_weights(path)
+
+
+def test_stacked_rbms_have_settings_and_seeds_of_their_own():
+    rbms = dbn.stack_rbms(
+        *((2, 3), (5, 4, 2), 7),
+        bottom={"visible_units": "softmax"},
+        top={"hidden_units": "gaussian"},
+        gibbs_steps=2,
+    )
+    shapes = [(rbm.visible_shape, rbm.num_hidden) for rbm in rbms]
+    assert shapes == [((2, 3), 5), ((5,), 4), ((4,), 2)]
+    assert [rbm.seed for rbm in rbms] == [7, 8, 9]
+    assert [rbm.gibbs_steps for rbm in rbms] == [2, 2, 2]
+    assert rbms[0].visible_units == "softmax" and rbms[1].visible_units == "bernoulli"
+    assert rbms[-1].hidden_units == "gaussian" and rbms[1].hidden_units == "bernoulli"
+    both = {"bottom": {"visible_units": "gaussian"}, "top": {"num_chains": 3}}
+    (only,) = dbn.stack_rbms((3,), (2,), **both)
+    assert only.visible_units == "gaussian" and only.num_chains == 3

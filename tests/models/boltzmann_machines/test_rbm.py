@@ -389,6 +389,15 @@ def test_bad_arguments(argument):
         ({"inverse_temperatures": (1.0, 0.5)}, "num_chains.*at least 1. Received: 0"),
         ({"inverse_temperatures": (0.5, 0.1), "num_chains": 2}, "fall from 1"),
         ({"inverse_temperatures": (1.0, 1.0), "num_chains": 2}, "fall from 1"),
+        ({"inverse_temperatures": (), "num_chains": 2}, "fall from 1"),
+        (
+            {
+                "inverse_temperatures": (1.0, 0.0),
+                "num_chains": 2,
+                "visible_units": "gaussian",
+            },
+            "stay above 0",
+        ),
         ({"sparsity_target": 0.0}, "sparsity_target"),
         ({"sparsity_cost": -1.0}, "sparsity_cost"),
     ],
@@ -417,3 +426,24 @@ def test_weights_of_other_settings_are_one_clear_error(setting, name, tmp_path):
         ValueError, match=f"`{name}` has the shape .*`keras.models.load"
     ):
         other.load_weights(tmp_path / "a.weights.h5")
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e6])
+def test_training_that_diverges_is_named(rate):
+    # Binary units are 0 or 1, whatever the weights: no metric is NaN.
+    model = make_model()
+    model.compile(keras.optimizers.SGD(rate))
+    with pytest.raises(ValueError, match="diverged in epoch 1: `kernel`.*lower"):
+        model.fit(DATA, verbose=0)
+
+
+def test_callbacks_of_the_user_are_called_beside_the_watch():
+    model = make_model()
+    model.compile()
+    epochs = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: epochs.append(epoch)
+    )
+    model.fit(DATA, None, 10, 2, 0, [note])
+    model.fit(DATA, verbose=0, callbacks=[note])
+    assert epochs == [0, 1, 0]
