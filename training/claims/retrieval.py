@@ -146,8 +146,8 @@ def main(config):
         "back-propagation. pca: signs of components; "
         "spectral: spectral hashing; itq: 50 iterations; pixels: Euclidean distance. "
         "precision_at_10: the share of the query's class among the ten nearest; "
-        "mean_average_precision: over all; ties are broken by the order of the "
-        "training set. balance: the share of ones; distinct_codes: the share of codes "
+        "mean_average_precision: over all; codes as near as each other come "
+        "in a random order. balance: the share of ones; distinct_codes: the share of codes "
         "that differ. search_milliseconds: median of the search of one query among "
         "60,000 codes by one thread, ten neighbors.",
     )
