@@ -147,9 +147,9 @@ def main(config):
         "spectral: spectral hashing; itq: 50 iterations; pixels: Euclidean distance. "
         "precision_at_10: the share of the query's class among the ten nearest; "
         "mean_average_precision: over all; codes as near as each other come "
-        "in a random order. balance: the share of ones; distinct_codes: the share of codes "
-        "that differ. search_milliseconds: median of the search of one query among "
-        "60,000 codes by one thread, ten neighbors.",
+        "in a random order. balance: the share of ones; distinct_codes: the share of "
+        "codes that differ. search_milliseconds: median of the search of one query "
+        "among 60,000 codes by one thread, ten neighbors.",
     )
 
 
