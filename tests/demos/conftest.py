@@ -16,6 +16,11 @@ sys.path.insert(0, str(ROOT / "demos"))  # Pages import each other by plain name
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+# Marks for a test: a phone has no keyboard, or what takes long is alike there.
+DESKTOP_ONLY = pytest.mark.parametrize("visit", ["desktop"], indirect=True)
+DESKTOP_FIRST = pytest.mark.parametrize(
+    "visit", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
