@@ -58,13 +58,20 @@ def pass_a_second(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: clock() + 1)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A model that was trained for three epochs, and the folder of its logs."""
+    model, folder = make_gan(), tmp_path_factory.mktemp("whole")
+    fit(model, 3, folder, callbacks.TensorBoard(folder))
+    return model, folder
+
+
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
 def test_training_resumed_within_an_epoch_equals_uninterrupted_training(
-    step, tmp_path, monkeypatch
+    step, uninterrupted, tmp_path, monkeypatch
 ):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    model, resumed = make_gan(), make_gan()
-    fit(model, 3, whole, callbacks.TensorBoard(whole))
+    model, whole = uninterrupted
+    parts, resumed = tmp_path / "parts", make_gan()
     with pytest.raises(KeyboardInterrupt):  # An epoch has four steps.
         stop = StopAt(step, interrupt)
         fit(make_gan(), 3, parts, stop, callbacks.TensorBoard(parts))
