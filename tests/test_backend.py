@@ -1,5 +1,5 @@
+import contextlib
 import gc
-import os
 import subprocess
 import sys
 import weakref
@@ -415,45 +415,33 @@ def test_compiled_methods_draw_and_assign():
 # Several devices --------------------------------------------------------------------
 
 JAX_SCRIPT = """
-import os, sys
-devices = int(sys.argv[1])
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-import keras
-from tests.test_backend import SGD, backend, fit, make_gan, make_unequal_gan
+import os
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+from tests.test_backend import backend, make_gan, train_models
 with backend.data_parallel():
-    model = make_gan(SGD(0.1), SGD(0.1))
-assert len(model.critic.weights[0].value.sharding.device_set) == devices
-history = fit(model, epochs=2)
-with backend.data_parallel():
-    model = make_unequal_gan()
-history |= fit(model, epochs=2)
-assert int(model.generator_optimizer.iterations) == 4
-print([values for _, values in sorted(history.items())])
+    model = make_gan()
+assert len(model.critic.weights[0].value.sharding.device_set) == 2
+print(train_models(backend.data_parallel))
 """
 
 TENSORFLOW_SCRIPT = """
-import os, sys
+import os
 import tensorflow as tf
-devices = int(sys.argv[1])
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * devices,
+    [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-from tests.test_backend import backend, fit, make_regression, make_unequal_gan
+from tests.test_backend import backend, fit, make_unequal_gan, train_models
 with backend.data_parallel():
-    assert tf.distribute.get_strategy().num_replicas_in_sync == devices
-    model = make_regression()
-loss = fit(model, epochs=3)["loss"]
-if devices > 1:
-    with backend.data_parallel():
-        model = make_unequal_gan()
-    try:
-        fit(model)
-        raise AssertionError("steps under a condition are refused")
-    except NotImplementedError as error:
-        assert "discriminator_steps" in str(error)
+    assert tf.distribute.get_strategy().num_replicas_in_sync == 2
+    model = make_unequal_gan()
+try:
+    fit(model)
+    raise AssertionError("steps under a condition are refused")
+except NotImplementedError as error:
+    assert "discriminator_steps" in str(error)
 # Threads of TensorFlow may outlive the interpreter: end without taking it down.
-print([loss], flush=True)
+print(train_models(backend.data_parallel), flush=True)
 os._exit(0)
 """
 
@@ -493,16 +481,29 @@ def make_unequal_gan():
     return model
 
 
+def train_models(make_context):
+    """Trains models made in contexts; returns their losses."""
+    if backend.NAME == "tensorflow":
+        with make_context():
+            model = make_regression()
+        return [fit(model, epochs=3)["loss"]]
+    with make_context():
+        model = make_gan(SGD(0.1), SGD(0.1))
+    history = fit(model, epochs=2)
+    with make_context():
+        model = make_unequal_gan()
+    history |= fit(model, epochs=2)
+    assert int(model.generator_optimizer.iterations) == 4
+    return [values for _, values in sorted(history.items())]
+
+
 @pytest.mark.backends("tensorflow", "jax")  # Keras has it on these only.
 def test_data_parallel_training_equals_one_device():
     script = JAX_SCRIPT if backend.NAME == "jax" else TENSORFLOW_SCRIPT
-
-    def losses(devices):
-        command = [sys.executable, "-X", "faulthandler", "-c", script, str(devices)]
-        output = subprocess.check_output(command, env=os.environ, text=True)
-        return eval(output.splitlines()[-1])
-
-    np.testing.assert_allclose(losses(2), losses(1), rtol=1e-5)
+    command = [sys.executable, "-X", "faulthandler", "-c", script]
+    output = subprocess.check_output(command, text=True)
+    expected = train_models(contextlib.nullcontext)
+    np.testing.assert_allclose(eval(output.splitlines()[-1]), expected, rtol=1e-5)
 
 
 @pytest.mark.backends("torch")

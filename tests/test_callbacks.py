@@ -52,15 +52,30 @@ def scalars(directory, name):
     return [(event.step, event.value) for event in events.Scalars(name)]
 
 
+def pass_a_second(monkeypatch):
+    """Sets the clock forward: TensorBoard orders its files by the second."""
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + 1)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A model that was trained for three epochs, and the folder of its logs."""
+    model, folder = make_gan(), tmp_path_factory.mktemp("whole")
+    fit(model, 3, folder, callbacks.TensorBoard(folder))
+    return model, folder
+
+
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
-def test_training_resumed_within_an_epoch_equals_uninterrupted_training(step, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    model, resumed = make_gan(), make_gan()
-    fit(model, 3, whole, callbacks.TensorBoard(whole))
+def test_training_resumed_within_an_epoch_equals_uninterrupted_training(
+    step, uninterrupted, tmp_path, monkeypatch
+):
+    model, whole = uninterrupted
+    parts, resumed = tmp_path / "parts", make_gan()
     with pytest.raises(KeyboardInterrupt):  # An epoch has four steps.
         stop = StopAt(step, interrupt)
         fit(make_gan(), 3, parts, stop, callbacks.TensorBoard(parts))
-    time.sleep(1)  # TensorBoard orders its files by the second.
+    pass_a_second(monkeypatch)
     fit(resumed, 3, parts, callbacks.TensorBoard(parts))
     assert int(resumed.critic_optimizer.iterations) == 12
     assert_same_state(model, resumed)
@@ -220,9 +235,9 @@ def test_tensorboard_draws_images_every_few_epochs(tmp_path):
     assert [event.step for event in events.Images("samples")] == [2]
 
 
-def test_tensorboard_forgets_what_is_repeated(tmp_path):
+def test_tensorboard_forgets_what_is_repeated(tmp_path, monkeypatch):
     fit(make_gan(), 3, tmp_path / "a", callbacks.TensorBoard(tmp_path / "logs"))
-    time.sleep(1)  # TensorBoard orders its files by the second.
+    pass_a_second(monkeypatch)
     fit(make_gan(), 2, tmp_path / "b", callbacks.TensorBoard(tmp_path / "logs"))
     assert [step for step, _ in scalars(tmp_path / "logs", "critic_loss")] == [1, 2]
 

@@ -16,6 +16,11 @@ sys.path.insert(0, str(ROOT / "demos"))  # Pages import each other by plain name
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+# Marks for a test: a phone has no keyboard, or what takes long is alike there.
+DESKTOP_ONLY = pytest.mark.parametrize("visit", ["desktop"], indirect=True)
+DESKTOP_FIRST = pytest.mark.parametrize(
+    "visit", ["desktop", pytest.param("phone", marks=pytest.mark.slow)], indirect=True
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -171,20 +176,32 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser):
+    """A window of each size; the pages in it share the files that they load."""
+    contexts = {size: open_context(browser, size) for size in SIZES}
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
+def open_context(browser, size):
+    width, height = SIZES[size]
+    return browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=width < 500
+    )
+
+
 @pytest.fixture(params=SIZES)
-def visit(request, browser, server):
+def visit(request, contexts, server):
     """Returns a function that opens a page; checks what all pages promise."""
-    with visit_at(browser, server.url, request.param) as visit:
+    with visit_at(contexts[request.param], server.url) as visit:
         yield visit
 
 
 @contextlib.contextmanager
-def visit_at(browser, url, size):
+def visit_at(context, url):
     """Gives the function of `visit` for an app at an address."""
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, has_touch=width < 500
-    )
     page = context.new_page()
     page.set_default_timeout(WAIT)
     errors, foreign = [], []
@@ -198,9 +215,14 @@ def visit_at(browser, url, size):
         page.wait_for_selector("h1")
         return page
 
-    yield visit
-    overflow = page.evaluate("document.documentElement.scrollWidth")
-    context.close()
+    try:
+        yield visit
+        overflow = page.evaluate("document.documentElement.scrollWidth")
+        width = page.viewport_size["width"]
+        page.evaluate("localStorage.clear()")  # The next visitor is another.
+    finally:
+        for each in context.pages:
+            each.close()
     assert errors == []
     assert foreign == []
     assert overflow <= width

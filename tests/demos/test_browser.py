@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from gen_keras import presets
-from tests.demos.conftest import MARK, choose, see, source, wait_for_change
+from tests.demos.conftest import (
+    DESKTOP_ONLY,
+    MARK,
+    choose,
+    see,
+    source,
+    wait_for_change,
+)
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -86,6 +93,7 @@ def test_a_mistake_is_explained_on_the_page(visit):
     assert page.locator("#samples img").count() == 16
 
 
+@DESKTOP_ONLY
 def test_the_keyboard_is_enough(visit):
     page = visit("/")
     see(page, "#samples")

@@ -143,7 +143,7 @@ def test_a_bigan_reconstructs(offer):
         reconstruction.take_example("own", 7)
 
 
-def test_a_visitor_sets_category_and_codes(offer, browser):
+def test_a_visitor_sets_category_and_codes(offer, contexts):
     offer(info())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -151,7 +151,7 @@ def test_a_visitor_sets_category_and_codes(offer, browser):
     app = helpers.assemble({"Sampling": sampling.build()})
     helpers.launch(app, port=port, prevent_thread_lock=True, quiet=True)
     try:
-        with visit_at(browser, f"http://127.0.0.1:{port}", "phone") as visit:
+        with visit_at(contexts["phone"], f"http://127.0.0.1:{port}") as visit:
             page = visit("/")
             see(page, "#samples")
             page.get_by_role("combobox", name="Category").click()

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.demos.conftest import choose, see, source, wait_for_change
+from tests.demos.conftest import (
+    DESKTOP_FIRST,
+    DESKTOP_ONLY,
+    choose,
+    see,
+    source,
+    wait_for_change,
+)
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -211,6 +218,7 @@ def test_a_circle_there_and_back(visit, tmp_path):
     page.get_by_text("at 120×90 pixels").wait_for()
 
 
+@DESKTOP_FIRST
 def test_a_photo_has_a_progress_bar(visit, tmp_path):
     page = visit("/cyclegan")
     wait_for_picture(page)
@@ -236,6 +244,7 @@ def test_a_broken_file_is_explained(visit, tmp_path):
     assert source(page, "#translation img") == first
 
 
+@DESKTOP_ONLY
 def test_the_keyboard_chooses_a_model(visit):
     page = visit("/pix2pix")
     first = wait_for_picture(page)

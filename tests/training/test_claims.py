@@ -256,6 +256,7 @@ def test_memorization_of_few_images_is_counted(tmp_path, monkeypatch):
 
     digits = datasets.load("mnist", "train").images
     monkeypatch.setattr(metrics, "draw_samples", remember)
+    monkeypatch.setattr(repeated_runs, "train_in_blocks", lambda *args: ())
     figures = memorization.run("100_augmented", 0, config)
     assert figures["nearer_to_seen"] == figures["copies"] == 1
 

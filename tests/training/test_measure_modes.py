@@ -13,7 +13,20 @@ def config_of(folder, **flags):
     return measure_modes.Config(**shared | flags)
 
 
-def test_runs_are_kept_and_collected(tmp_path, monkeypatch):
+@pytest.fixture
+def without_xla(monkeypatch):
+    """Models that train without it: it would take longer than these few steps."""
+
+    def make(*args):
+        model = make_model(*args)
+        model.jit_compile = False
+        return model
+
+    make_model = measure_modes.make_model
+    monkeypatch.setattr(measure_modes, "make_model", make)
+
+
+def test_runs_are_kept_and_collected(tmp_path, monkeypatch, without_xla):
     monkeypatch.setattr(result_files, "FOLDER", tmp_path)
     monkeypatch.setattr(measure_modes, "CURVE_EVERY", 2)
     measure_modes.main(config_of(tmp_path))

@@ -130,7 +130,8 @@ def module_of(name):
 
 
 def config_of(name, photos, log_dir, **flags):
-    shared = {"epochs": 2, "batch_size": 8, "log_dir": str(log_dir)}
+    # Pictures once in two epochs: an RBM's chains take longer than its training.
+    shared = {"epochs": 2, "sample_every": 2, "batch_size": 8, "log_dir": str(log_dir)}
     shared["dataset"] = f"{TRANSLATORS.get(name, 'folder')}:{photos}"
     if name in ("acgan", "conditional_gan"):
         shared["dataset"] += "/classes"
