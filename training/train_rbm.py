@@ -36,7 +36,9 @@ class Config(boltzmann_helpers.ChainConfig):
     log_dir: str = flag("runs/rbm", "folder for checkpoints, TensorBoard, the model")
     num_hidden: int = flag(500, "hidden units")
     visible_units: str = flag("bernoulli", "of images", ("bernoulli", "gaussian"))
-    hidden_units: str = flag("bernoulli", "of features", ("bernoulli", "noisy_relu"))
+    hidden_units: str = flag(
+        "bernoulli", "of features", ("bernoulli", "gaussian", "noisy_relu")
+    )
     temperatures: int = flag(1, "of parallel tempering, evenly from 1 towards 0")
     sparsity_target: float = flag(0.1, "how often a hidden unit should be 1")
     sparsity_cost: float = flag(0.0, "weight of that")
