@@ -121,16 +121,18 @@ def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
 def test_back_propagation_makes_bits_by_which_documents_are_found(
     corpus, tmp_path, monkeypatch, capsys
 ):
-    flags = {"code_epochs": 6, "code_rate": 0.01}
+    flags = {"code_epochs": 15, "code_rate": 0.03}
     model = run(corpus, tmp_path / "whole", **flags)
     documents, held_out = (
         datasets.load_documents(f"folder:{corpus}", split, 150, 0.5)
         for split in ("train", "validation")
     )
-    bits = [2.0 * model.encode(each.counts) - 1 for each in (held_out, documents)]
-    figures = measure_retrieval(bits[0], held_out.labels, bits[1], documents.labels)
-    assert figures["precision_at_10"] > 0.9  # By chance 0.25.
     assert "  its 12 bits " in capsys.readouterr().out
+
+    def find_by_bits(model):
+        bits = [2.0 * model.encode(each.counts) - 1 for each in (held_out, documents)]
+        figures = measure_retrieval(bits[0], held_out.labels, bits[1], documents.labels)
+        return figures["precision_at_10"]
 
     def load(path):
         return keras.models.load_model(tmp_path / "whole" / path, compile=False)
@@ -139,10 +141,9 @@ def test_back_propagation_makes_bits_by_which_documents_are_found(
     assert_same_variables(model.variables, load("model.keras").variables)
     layer = load("layer_1/model.keras")
     dbn = DBN(layer.visible_shape, (layer.num_hidden,), rbms=[layer])
-    begun = SemanticHashing.from_dbn(dbn)
-    begun.compile()
-    losses = [each.evaluate(held_out.counts, verbose=0) for each in (begun, model)]
-    assert losses[1] < losses[0]
+    # By chance 0.25. The units of the RBM tell topics apart, but hardly as bits.
+    assert find_by_bits(SemanticHashing.from_dbn(dbn)) < 0.5
+    assert find_by_bits(model) > 0.7
 
     original, steps = callbacks.Checkpoint.on_train_batch_end, []
 
