@@ -1,9 +1,9 @@
-"""Trains a code of documents: counts of words, replicated softmax units, a DBN.
+r"""Trains a code of documents: counts of words, replicated softmax units, a DBN.
 
 python training/train_documents.py --dataset folder:PATH
 python training/train_documents.py --dataset folder:PATH --hidden-dims 500,250,32
-python training/train_documents.py --dataset folder:PATH --hidden-dims 128,32 \
-    --code-epochs 30
+python training/train_documents.py --dataset folder:PATH --hidden-dims 32 \
+    --code-epochs 12
 python training/train_documents.py --dataset folder:PATH --epochs 1   # smoke run
 
 PATH holds text files, one folder a class. The lowest RBM has the counts of a document
@@ -51,8 +51,8 @@ class Config(script_helpers.Config):
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(0, "persistent chains (PCD-k); 0 means CD-k")
     code_epochs: int = flag(0, "epochs of back-propagation; 0: the RBMs are the model")
-    code_rate: float = flag(3e-3, "of Adam in these; falls along a cosine to 0")
-    code_noise: float = flag(2.0, "standard deviation of the noise on codes in these")
+    code_rate: float = flag(1e-3, "of Adam in these; falls along a cosine to 0")
+    code_noise: float = flag(4.0, "standard deviation of the noise on codes in these")
     measure_every: int = flag(5, "epochs between measurements on validation documents")
 
 

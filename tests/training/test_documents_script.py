@@ -121,7 +121,7 @@ def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
 def test_back_propagation_makes_bits_by_which_documents_are_found(
     corpus, tmp_path, monkeypatch, capsys
 ):
-    flags = {"code_epochs": 15, "code_rate": 0.03}
+    flags = {"code_epochs": 15, "code_rate": 0.03, "code_noise": 2.0}
     model = run(corpus, tmp_path / "whole", **flags)
     documents, held_out = (
         datasets.load_documents(f"folder:{corpus}", split, 150, 0.5)

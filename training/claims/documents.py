@@ -6,8 +6,8 @@ python training/claims/documents.py --dataset folder:runs/packages
 
 Documents of the test split find training documents of their class: by the hidden units
 of a replicated softmax RBM, by as many bits that these make, by the few bits of
-semantic hashing, which fine-tunes a deep belief network, and by as many features and
-bits of latent semantic analysis; by words without any model, too.
+semantic hashing, which goes on with such an RBM by back-propagation, and by as many
+features and bits of latent semantic analysis; by words without any model, too.
 
 References:
     Salakhutdinov and Hinton, Semantic Hashing, 2007.
@@ -39,7 +39,7 @@ class Config(repeated_runs.Config):
     epochs: int = flag(train_documents.Config.epochs, "of the RBM of words")
     upper_epochs: int = flag(train_documents.Config.upper_epochs, "of the one above")
     learning_rate: float = flag(train_documents.Config.learning_rate, "of each RBM")
-    code_epochs: int = flag(30, "of back-propagation, for semantic hashing")
+    code_epochs: int = flag(12, "of back-propagation, for semantic hashing")
     code_rate: float = flag(train_documents.Config.code_rate, "of Adam in these")
     code_noise: float = flag(train_documents.Config.code_noise, "on codes in these")
 
@@ -70,7 +70,7 @@ def run(name, seed, config):
 def settings_of(name, seed, config):
     """Returns the flags of the training of a variant."""
     method, num_features = parse(name, config)
-    below = (config.num_below,) if method in ("dbn", "hashing") else ()
+    below = (config.num_below,) if method == "dbn" else ()
     code_epochs = config.code_epochs if method == "hashing" else 0
     return train_documents.Config(
         dataset=config.dataset,
@@ -171,12 +171,12 @@ def main(config):
         f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
         f"{config.learning_rate:g}; dbn: {config.num_below}, and {config.num_features} "
         f"above them, which are trained for {config.upper_epochs} epochs; a bit is 1 "
-        "if its unit is so with a probability above 0.5. hashing: the same of the bits "
-        f"above {config.num_below} units, then {config.code_epochs} epochs of "
-        f"back-propagation by Adam from {config.code_rate:g} through codes with noise "
-        f"of {config.code_noise:g}. lsa: {config.num_features} singular vectors of "
-        "tf-idf, or as many as a name says; a bit is 1 above 0. words: "
-        "the counts; tf_idf: log(1 + count) times "
+        "if its unit is so with a probability above 0.5. hashing: an RBM of that many "
+        f"hidden units, then {config.code_epochs} epochs of back-propagation by Adam "
+        f"from {config.code_rate:g} through codes with noise of {config.code_noise:g}, "
+        "without a layer between words and code. lsa: "
+        f"{config.num_features} singular vectors of tf-idf, or as many as a name says; "
+        "a bit is 1 above 0. words: the counts; tf_idf: log(1 + count) times "
         "rareness. Settings were chosen on the validation split.",
     )
 
