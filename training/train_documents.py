@@ -51,7 +51,7 @@ class Config(script_helpers.Config):
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(0, "persistent chains (PCD-k); 0 means CD-k")
     code_epochs: int = flag(0, "epochs of back-propagation; 0: the RBMs are the model")
-    code_rate: float = flag(1e-3, "of Adam in these; falls along a cosine to 0")
+    code_rate: float = flag(3e-3, "of Adam in these; falls along a cosine to 0")
     code_noise: float = flag(4.0, "standard deviation of the noise on codes in these")
     measure_every: int = flag(5, "epochs between measurements on validation documents")
 

@@ -318,7 +318,7 @@ BOTTOMS = {
     "replicated_softmax": (
         "replicated_softmax",
         COUNTS,
-        lambda outputs: COUNTS.sum(axis=1, keepdims=True) * ops.softmax(outputs),
+        lambda outputs: ops.softmax(outputs) * ops.sum(COUNTS, axis=1, keepdims=True),
     ),
 }
 
