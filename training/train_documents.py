@@ -1,33 +1,40 @@
-"""Trains a code of documents: counts of words, replicated softmax units, a DBN.
+r"""Trains a code of documents: counts of words, replicated softmax units, a DBN.
 
 python training/train_documents.py --dataset folder:PATH
 python training/train_documents.py --dataset folder:PATH --hidden-dims 500,250,32
+python training/train_documents.py --dataset folder:PATH --hidden-dims 32 \
+    --code-epochs 12
 python training/train_documents.py --dataset folder:PATH --epochs 1   # smoke run
 
 PATH holds text files, one folder a class. The lowest RBM has the counts of a document
 in its visible units, each further one the hidden units of the one below it; each
-trains by itself, as in `train_dbn.py`. Writes checkpoints, TensorBoard logs, the model
-and its `vocabulary.txt` to `--log-dir`, and prints how well validation documents find
-training documents of their class by the code, by words and by latent semantic analysis.
+trains by itself, as in `train_dbn.py`. With --code-epochs all of them are then made an
+autoencoder whose code is binary, as in `train_semantic_hashing.py`: it is the model.
+Writes checkpoints, TensorBoard logs, the model and its `vocabulary.txt` to `--log-dir`,
+and prints how well validation documents find training documents of their class by the
+code, by words and by latent semantic analysis. With --resume what is done stays as it
+is.
 """
 
 import dataclasses
+import functools
 import pathlib
 
 import boltzmann_helpers
 import keras
 import numpy as np
 import script_helpers
+import train_semantic_hashing
 from document_helpers import baseline_features, make_codes, measure_retrieval
 from keras import ops
 from script_helpers import flag, in_batches, make_model, parse_flags, setup
 
 from gen_keras import datasets
-from gen_keras.models import DBN
+from gen_keras.models import DBN, SemanticHashing
 
 
 @dataclasses.dataclass
-class Config(boltzmann_helpers.ChainConfig):
+class Config(script_helpers.Config):
     """Hyperparameters."""
 
     dataset: str = flag("", "folder:PATH, text files in one folder a class")
@@ -35,12 +42,17 @@ class Config(boltzmann_helpers.ChainConfig):
     num_words: int = flag(2000, "words of the vocabulary")
     max_share: float = flag(0.1, "words that more of the documents have are left out")
     max_length: int = flag(60, "words of a document that an epoch sees at most")
+    batch_size: int = flag(100, "documents a step")
     hidden_dims: tuple = flag((128,), "hidden units of the layers, from below")
     epochs: int = flag(10, "epochs of the RBM of words; its rate falls over them")
     upper_epochs: int = flag(50, "epochs of each RBM above it")
     learning_rate: float = flag(0.01, "of Adam; falls linearly to 0")
+    weight_decay: float = flag(0.0, "λ of λ/2 ΣW², such as 0.0002")
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(0, "persistent chains (PCD-k); 0 means CD-k")
+    code_epochs: int = flag(0, "epochs of back-propagation; 0: the RBMs are the model")
+    code_rate: float = flag(3e-3, "of Adam in these; falls along a cosine to 0")
+    code_noise: float = flag(4.0, "standard deviation of the noise on codes in these")
     measure_every: int = flag(5, "epochs between measurements on validation documents")
 
 
@@ -72,9 +84,13 @@ def main(config):
         held_out.counts,
         transform=shorten(config.max_length),
         optimizer=make_optimizer,
-        figures=lambda level: measure(model, documents, held_out, level),
+        figures=lambda level: measure(
+            functools.partial(encode, model, level=level + 1), documents, held_out
+        ),
         changes=lambda level: {"epochs": config.upper_epochs} if level else {},
     )
+    if config.code_epochs:
+        model = fine_tune(config, model, documents, held_out)
     if not config.dry_run:
         with script_helpers.one_line_errors():
             folder = pathlib.Path(config.log_dir)
@@ -82,6 +98,30 @@ def main(config):
             vocabulary = "\n".join(documents.vocabulary) + "\n"
             (folder / "vocabulary.txt").write_text(vocabulary, "utf-8")
         report(model, documents, held_out)
+    return model
+
+
+def fine_tune(config, dbn, documents, held_out):
+    """Returns `SemanticHashing` that began as a DBN."""
+    stage = boltzmann_helpers.stage_of(
+        config, "codes", epochs=config.code_epochs, learning_rate=config.code_rate
+    )
+    with setup(stage):
+        model = SemanticHashing.from_dbn(dbn, config.code_noise)
+        optimizer = train_semantic_hashing.make_optimizer(stage, len(documents))
+        model.compile(optimizer)
+    script_helpers.fit(
+        model,
+        documents,
+        stage,
+        sample_images={},
+        transform=shorten(config.max_length),
+        validation_data=(held_out.counts,),
+        validation_batch_size=config.batch_size,
+        figures=lambda: measure(
+            lambda each: make_codes(encode(model, each), 0.5), documents, held_out
+        ),
+    )
     return model
 
 
@@ -126,19 +166,19 @@ def shorten(max_length):
 
 
 def encode(model, documents, level=None):
-    """Returns the means of the hidden units of a level, `None` the top one."""
+    """Returns the means of the hidden units of a level of a DBN.
+
+    `None` is the top one; it may be that of `SemanticHashing`, whose codes are bits.
+    """
+    up = model if level is None else functools.partial(model.prop_up, level=level)
     parts = in_batches(documents.counts, 500)
-    means = [ops.convert_to_numpy(model.prop_up(part, level)) for part in parts]
-    return np.concatenate(means)
+    return np.concatenate([ops.convert_to_numpy(up(part)) for part in parts])
 
 
-def measure(model, documents, held_out, level):
-    """Returns the figures of the code that the RBM of a level makes, for its log."""
+def measure(encode, documents, held_out):
+    """Returns, for a log, how well documents are found by a function of them."""
     found = measure_retrieval(
-        encode(model, held_out, level + 1),
-        held_out.labels,
-        encode(model, documents, level + 1),
-        documents.labels,
+        encode(held_out), held_out.labels, encode(documents), documents.labels
     )
     return {f"val_{name}": value for name, value in found.items()}
 

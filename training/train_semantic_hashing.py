@@ -46,9 +46,7 @@ def main(config):
             code_noise=config.code_noise,
             seed=config.seed,
         )
-        steps = config.epochs * (len(images) // config.batch_size)
-        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
-        model.compile(keras.optimizers.Adam(rate))
+        model.compile(make_optimizer(config, len(images)))
     if not config.from_preset:
         pretrain(config, model, images, held_out)
     pictures = held_out[:64]
@@ -61,6 +59,13 @@ def main(config):
         validation_batch_size=config.batch_size,
     )
     return model
+
+
+def make_optimizer(config, num_examples):
+    """Returns Adam whose rate falls along a cosine over the epochs of the run."""
+    steps = config.epochs * (num_examples // config.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    return keras.optimizers.Adam(rate)
 
 
 def pretrain(config, model, images, held_out):

@@ -5,8 +5,9 @@ python training/make_package_corpus.py --packages Packages.xz \
 python training/claims/documents.py --dataset folder:runs/packages
 
 Documents of the test split find training documents of their class: by the hidden units
-of a replicated softmax RBM, by as many bits that these make, and by the same of latent
-semantic analysis; by words without any model, too.
+of a replicated softmax RBM, by as many bits that these make, by the few bits of
+semantic hashing, which goes on with such an RBM by back-propagation, and by as many
+features and bits of latent semantic analysis; by words without any model, too.
 
 References:
     Salakhutdinov and Hinton, Semantic Hashing, 2007.
@@ -33,21 +34,24 @@ class Config(repeated_runs.Config):
 
     dataset: str = flag("folder:runs/packages", "text files in one folder a class")
     log_dir: str = flag("runs/claim_documents", "folder for the figures of the runs")
-    num_features: int = flag(128, "hidden units, topics and bits")
+    num_features: int = flag(128, "hidden units, topics and bits, if a name has none")
     num_below: int = flag(128, "hidden units below the code of the DBN")
     epochs: int = flag(train_documents.Config.epochs, "of the RBM of words")
     upper_epochs: int = flag(train_documents.Config.upper_epochs, "of the one above")
     learning_rate: float = flag(train_documents.Config.learning_rate, "of each RBM")
+    code_epochs: int = flag(12, "of back-propagation, for semantic hashing")
+    code_rate: float = flag(train_documents.Config.code_rate, "of Adam in these")
+    code_noise: float = flag(train_documents.Config.code_noise, "on codes in these")
 
 
 def run(name, seed, config):
-    """Returns how well documents are found by the features of one method."""
+    """Returns how well documents are found by the features of one variant."""
     settings = settings_of(name, seed, config)
     database, queries, held_out = (
         train_documents.load(settings, split)
         for split in ("train", "test", "validation")
     )
-    encode, threshold = METHODS[name](database, settings)
+    encode, threshold = METHODS[parse(name, config)[0]](database, settings)
     features = encode(database)
     figures = {}
     for prefix, documents in (("", queries), ("validation_", held_out)):
@@ -64,19 +68,30 @@ def run(name, seed, config):
 
 
 def settings_of(name, seed, config):
-    """Returns the flags of the training of a method."""
-    below = (config.num_below,) if name == "dbn" else ()
+    """Returns the flags of the training of a variant."""
+    method, num_features = parse(name, config)
+    below = (config.num_below,) if method == "dbn" else ()
+    code_epochs = config.code_epochs if method == "hashing" else 0
     return train_documents.Config(
         dataset=config.dataset,
         seed=seed,
         log_dir=f"{config.log_dir}/{name}_{seed}_training",
-        hidden_dims=(*below, config.num_features),
+        hidden_dims=(*below, num_features),
         epochs=config.epochs,
         learning_rate=config.learning_rate,
         upper_epochs=config.upper_epochs,
-        measure_every=max(config.epochs, config.upper_epochs),
+        code_epochs=code_epochs,
+        code_rate=config.code_rate,
+        code_noise=config.code_noise,
+        measure_every=max(config.epochs, config.upper_epochs, config.code_epochs),
         resume=True,
     )
+
+
+def parse(name, config):
+    """Returns the method of a variant, and how many features: "lsa_32" has 32."""
+    method, _, number = name.rpartition("_")
+    return (method, int(number)) if number.isdigit() else (name, config.num_features)
 
 
 # Methods ----------------------------------------------------------------------------
@@ -99,7 +114,7 @@ def analyse(database, settings):
 
 
 def train(database, settings):
-    """Returns the means of the uppermost hidden units."""
+    """Returns the means of the uppermost hidden units, or of the bits of a code."""
     model = train_documents.main(settings)
     return functools.partial(train_documents.encode, model), 0.5
 
@@ -110,7 +125,12 @@ METHODS = {
     "lsa": analyse,
     "rbm": train,
     "dbn": train,
+    "hashing": train,
 }
+VARIANTS = (
+    *("words", "tf_idf", "lsa", "rbm", "dbn"),
+    *("lsa_32", "hashing_32", "lsa_64", "hashing_64"),
+)
 
 
 def describe(config):
@@ -139,20 +159,24 @@ def main(config):
     return repeated_runs.run_all(
         config,
         run,
-        METHODS,
+        VARIANTS,
         "claims/documents.py",
         "Descriptions of packages of Debian 12.15 (main, amd64) by section, made by "
         f"`training/make_package_corpus.py`: {corpus} precision_at_10: the share of "
         "the ten nearest training documents that are of the test document's section; "
         "mean_average_precision: of all training documents ranked by the cosine. "
-        f"bits_: by {config.num_features} bits and their Hamming distance. rbm: "
+        f"bits_: by {config.num_features} bits, or as many as a name says, and their "
+        "Hamming distance. rbm: "
         f"{config.num_features} hidden units on replicated softmax units, by "
         f"`training/train_documents.py`, CD-1, {config.epochs} epochs of Adam from "
         f"{config.learning_rate:g}; dbn: {config.num_below}, and {config.num_features} "
         f"above them, which are trained for {config.upper_epochs} epochs; a bit is 1 "
-        "if its unit is so with a probability above 0.5. lsa: "
-        f"{config.num_features} singular vectors of tf-idf; a bit is 1 above 0. words: "
-        "the counts; tf_idf: log(1 + count) times "
+        "if its unit is so with a probability above 0.5. hashing: an RBM of that many "
+        f"hidden units, then {config.code_epochs} epochs of back-propagation by Adam "
+        f"from {config.code_rate:g} through codes with noise of {config.code_noise:g}, "
+        "without a layer between words and code. lsa: "
+        f"{config.num_features} singular vectors of tf-idf, or as many as a name says; "
+        "a bit is 1 above 0. words: the counts; tf_idf: log(1 + count) times "
         "rareness. Settings were chosen on the validation split.",
     )
 

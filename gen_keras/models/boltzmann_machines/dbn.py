@@ -133,6 +133,12 @@ class DBN(TwoPhases, GenerativeModel):
                     "`rbms` below the top must have Bernoulli hidden units. "
                     f"Received: {rbm.hidden_units}"
                 )
+        for rbm in self.rbms[1:]:
+            if not isinstance(rbm.visible_layer, units.Bernoulli):
+                raise ValueError(
+                    "`rbms` above the bottom must have Bernoulli visible units. "
+                    f"Received: {rbm.visible_units}"
+                )
 
     def _make_recognition(self):
         for rbm in self.rbms[:-1]:
@@ -157,7 +163,7 @@ class DBN(TwoPhases, GenerativeModel):
             theirs.set_weights(mine.get_weights())
         for rbm, layer in zip(self.rbms, model.recognition, strict=False):
             kernel, _, bias = rbm._weight_arrays()
-            layer.set_weights([kernel, bias])
+            layer.set_weights([rbm.copies[0] * kernel, bias])
         return model
 
     def compile(self, optimizer=None, **options):
@@ -457,7 +463,9 @@ class DBN(TwoPhases, GenerativeModel):
 
         Returns:
             `keras.Model` from (batch, *visible_shape) to logits (batch, num_classes).
-            It shares no weights with this model.
+            It takes what the visible units take: pixels, real numbers or counts. What
+            is below the logits starts as `prop_up`. It shares no weights with this
+            model.
         """
         inputs, outputs = self._build_encoder(dropout=dropout)
         outputs = layers.Dense(num_classes, name="logits")(outputs)
@@ -473,9 +481,12 @@ class DBN(TwoPhases, GenerativeModel):
                 while training, which drives its units to 0 and 1 (semantic hashing).
 
         Returns:
-            `keras.Model` from (batch, *visible_shape) to the logits of the same shape
-            (of Gaussian units, to their means), whose layers "encoder" and "decoder"
-            are models of their own. It shares no weights with this model.
+            `keras.Model` from (batch, *visible_shape) to the same shape, whose layers
+            "encoder" and "decoder" are models of their own. It starts as `reconstruct`:
+            of binary units the outputs are the logits of its means; of softmax units
+            logits, too, each group a softmax; of Gaussian units the means themselves;
+            of counts logits, whose softmax times the words of the document are the
+            means. It shares no weights with this model.
 
         Reference:
             Hinton and Salakhutdinov, 2006; Salakhutdinov and Hinton, Semantic Hashing,
@@ -492,8 +503,7 @@ class DBN(TwoPhases, GenerativeModel):
         x = layers.Reshape(self.visible_shape)(x)
         decoder = keras.Model(code, x, name="decoder")
         for i, rbm in enumerate(self.rbms, 1):
-            kernel, bias, _ = rbm._weight_arrays()
-            decoder.get_layer(f"down_{i}").set_weights([kernel.T, bias])
+            decoder.get_layer(f"down_{i}").set_weights(rbm._dense_down())
         inputs = keras.Input(self.visible_shape)
         return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
 
@@ -516,15 +526,17 @@ class DBN(TwoPhases, GenerativeModel):
     def _hand_over(self, network):
         """Gives the dense layers of `_build_encoder` the weights of the way up."""
         for i, rbm in enumerate(self.rbms):
-            kernel, _, bias = rbm._weight_arrays()
+            weights = rbm._dense_up()
             if self.untied and rbm is not self.top:
-                kernel, bias = self.recognition[i].get_weights()
-            network.get_layer(f"up_{i + 1}").set_weights([kernel, bias])
+                own = self.recognition[i].get_weights()
+                weights = rbm.visible_layer.dense_weights(*own)
+            network.get_layer(f"up_{i + 1}").set_weights(weights)
 
 
 # What a hidden unit does to its input.
 ACTIVATIONS = {
     units.Bernoulli: "sigmoid",
     units.Gaussian: "linear",
+    units.Softmax: "softmax",
     units.NoisyReLU: "softplus",
 }

@@ -581,6 +581,16 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             for v in (self.kernel, self.visible_bias, self.hidden_bias)
         ]
 
+    def _dense_up(self):
+        """Returns kernel and bias of a dense layer from v to the inputs of h."""
+        kernel, _, bias = self._weight_arrays()
+        return self.visible_layer.dense_weights(self.copies[0] * kernel, bias)
+
+    def _dense_down(self):
+        """Returns kernel and bias of a dense layer from h to the inputs of v."""
+        kernel, bias, _ = self._weight_arrays()
+        return self.hidden_layer.dense_weights(self.copies[1] * kernel.T, bias)
+
     def _refuse_counts(self, method):
         if isinstance(self.visible_layer, units.ReplicatedSoftmax):
             raise ValueError(

@@ -23,6 +23,7 @@ References:
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from gen_keras import backend
@@ -68,6 +69,17 @@ class Units(keras.layers.Layer):
     def starting_total(self, num_samples):
         """Returns what `total` is of states that start from nothing."""
         return None
+
+    def dense_weights(self, kernel, bias):
+        """Returns the kernel and bias of a dense layer of the states themselves.
+
+        It gives the other layer s(u) @ kernel + bias, the bias as often as it counts.
+
+        Args:
+            kernel: Array (num_units, num_others).
+            bias: Array (num_others,), of the other layer.
+        """
+        return kernel, bias
 
     def log_sum(self, inputs, total=None):
         """Returns the sum of log Z(x), (batch,)."""
@@ -157,6 +169,11 @@ class Gaussian(Units):
     def statistic(self, states):
         """Returns u / σ², (batch, num_units)."""
         return states * ops.exp(-self.log_variance)
+
+    def dense_weights(self, kernel, bias):
+        """Returns the kernel over σ², and the bias."""
+        variance = np.exp(ops.convert_to_numpy(self.log_variance))
+        return kernel / variance[:, None], bias
 
     def own_energy(self, states):
         """Returns the sum of u² / (2σ²), (batch,)."""
@@ -260,6 +277,13 @@ class ReplicatedSoftmax(Units):
     def starting_total(self, num_samples):
         """Returns `num_words`, (num_samples, 1)."""
         return ops.full((num_samples, 1), float(self.num_words))
+
+    def dense_weights(self, kernel, bias):
+        """Returns the kernel with the bias in each row, and no bias.
+
+        D times the bias is the sum over words of the bias, whatever D is.
+        """
+        return kernel + bias, np.zeros_like(bias)
 
     def log_sum(self, inputs, total=None):
         """Returns D log Σ_k exp(x_k), (batch,), the sum over sequences of words."""

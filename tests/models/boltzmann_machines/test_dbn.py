@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 from gen_keras.models import DBN, RBM
-from gen_keras.models.boltzmann_machines import dbn, units
+from gen_keras.models.boltzmann_machines import units
+from gen_keras.models.boltzmann_machines.dbn import stack_rbms
 from tests.model_checks import check_model
 
 RNG = np.random.default_rng(0)
@@ -300,26 +301,82 @@ def test_what_is_known_is_put_back_at_each_step():
     np.testing.assert_array_equal(to_numpy(completed), np.ones((5, 2)))
 
 
+# Visible units, examples of them, and their means by what an autoencoder gives.
+COUNTS = np.array([[1, 0, 2, 0], [9, 3, 0, 5], [0, 0, 0, 0], [0, 1, 0, 0]], "float32")
+BOTTOMS = {
+    "bernoulli": ("bernoulli", V, ops.sigmoid),
+    "gaussian": (
+        "gaussian",
+        RNG.normal(0, 2, (9, 4)).astype("float32"),
+        lambda outputs: outputs,
+    ),
+    "softmax": (
+        "softmax",
+        np.eye(3, dtype="float32")[[[0, 2], [1, 1], [2, 0]]],
+        ops.softmax,
+    ),
+    "replicated_softmax": (
+        "replicated_softmax",
+        COUNTS,
+        lambda outputs: ops.softmax(outputs) * ops.sum(COUNTS, axis=1, keepdims=True),
+    ),
+}
+
+
+def make_model_of(visible_units, shape, untied):
+    """Returns a model of two layers, real units at the top, of random weights."""
+    bottom = {"visible_units": visible_units}
+    top = {"hidden_units": units.Gaussian(stddev=0.5)}
+    rbms = stack_rbms(shape, (3, 2), bottom=bottom, top=top)
+    model = DBN(shape, (3, 2), rbms=rbms, untied=untied)
+    generator = np.random.default_rng(1)
+    for variable in model.weights:
+        if any(part in variable.name for part in ("kernel", "bias", "log_variance")):
+            variable.assign(generator.normal(0, 0.7, variable.shape))
+    return model
+
+
 @pytest.mark.parametrize("untied", [False, True])
-def test_networks_for_back_propagation_start_as_the_layers(untied):
-    model = make_tiny_model(untied)
+@pytest.mark.parametrize("kind", BOTTOMS)
+def test_networks_for_back_propagation_start_as_the_layers(kind, untied):
+    visible_units, visible, means_of = BOTTOMS[kind]
+    model = make_model_of(visible_units, visible.shape[1:], untied)
+    code = to_numpy(model.prop_up(visible))
     classifier = model.to_classifier(7)
-    assert classifier(V).shape == (16, 7)
+    assert classifier(visible).shape == (len(visible), 7)
     features = keras.Model(classifier.input, classifier.get_layer("logits").input)
-    dropping = model.to_classifier(7, dropout=0.5)
-    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
-    assert rates == [0.5] * 3
+    np.testing.assert_allclose(to_numpy(features(visible)), code, rtol=1e-4, atol=1e-5)
+    autoencoder = model.to_autoencoder()
+    encoder = autoencoder.get_layer("encoder")
+    np.testing.assert_allclose(to_numpy(encoder(visible)), code, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
-        to_numpy(features(V)), to_numpy(model.prop_up(V)), rtol=1e-4
+        to_numpy(means_of(autoencoder(visible))),
+        to_numpy(model.reconstruct(visible)),
+        rtol=1e-4,
+        atol=1e-5,
     )
+
+
+def test_networks_of_layers_that_had_copies_start_as_these():
+    rbms = [RBM((4,), 3, copies=(2, 1)), RBM((3,), 2, copies=(1, 2))]
+    model = DBN((4,), (3, 2), rbms=rbms)
+    for rbm in rbms:
+        rbm.kernel.assign(RNG.normal(0, 1, rbm.kernel.shape))
     autoencoder = model.to_autoencoder()
     np.testing.assert_allclose(
-        to_numpy(ops.sigmoid(autoencoder(V))),
-        to_numpy(model.reconstruct(V)),
-        rtol=1e-4,
+        to_numpy(ops.sigmoid(autoencoder(V))), to_numpy(model.reconstruct(V)), rtol=1e-4
     )
-    code = autoencoder.get_layer("encoder")(V)
-    np.testing.assert_allclose(to_numpy(code), to_numpy(model.prop_up(V)), rtol=1e-4)
+    code = to_numpy(model.prop_up(V))
+    np.testing.assert_allclose(
+        to_numpy(autoencoder.get_layer("encoder")(V)), code, rtol=1e-4
+    )
+    np.testing.assert_allclose(to_numpy(model.untie().prop_up(V)), code, rtol=1e-4)
+
+
+def test_dropout_follows_each_layer():
+    dropping = make_tiny_model().to_classifier(7, dropout=0.5)
+    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
+    assert rates == [0.5] * 3
 
 
 def test_noise_is_on_the_code_while_training_alone():
@@ -361,6 +418,8 @@ def test_bad_input_is_named():
     real = RBM((4,), 3, hidden_units="gaussian")
     with pytest.raises(ValueError, match="below the top"):
         DBN((4,), (3, 2), rbms=[real, RBM((3,), 2)])
+    with pytest.raises(ValueError, match="above the bottom"):
+        DBN((4,), (3, 2), rbms=stack_rbms((4,), (3, 2), visible_units="gaussian"))
     with pytest.raises(ValueError, match="level.*from 0 to 2. Received: 3"):
         make_model().prop_up(DATA, 3)
     with pytest.raises(ValueError, match="gibbs_steps"):
@@ -371,7 +430,7 @@ def test_bad_input_is_named():
 
 def test_a_file_of_other_settings_is_named(tmp_path):
     def make(num_chains, hidden_dims=(5, 4)):
-        rbms = dbn.stack_rbms((6,), hidden_dims, top={"num_chains": num_chains})
+        rbms = stack_rbms((6,), hidden_dims, top={"num_chains": num_chains})
         return DBN((6,), hidden_dims, rbms=rbms)
 
     path = str(tmp_path / "dbn.weights.h5")
@@ -387,7 +446,7 @@ def test_a_file_of_other_settings_is_named(tmp_path):
 
 
 def test_stacked_rbms_have_settings_and_seeds_of_their_own():
-    rbms = dbn.stack_rbms(
+    rbms = stack_rbms(
         *((2, 3), (5, 4, 2), 7),
         bottom={"visible_units": "softmax"},
         top={"hidden_units": "gaussian"},
@@ -400,5 +459,5 @@ def test_stacked_rbms_have_settings_and_seeds_of_their_own():
     assert rbms[0].visible_units == "softmax" and rbms[1].visible_units == "bernoulli"
     assert rbms[-1].hidden_units == "gaussian" and rbms[1].hidden_units == "bernoulli"
     both = {"bottom": {"visible_units": "gaussian"}, "top": {"num_chains": 3}}
-    (only,) = dbn.stack_rbms((3,), (2,), **both)
+    (only,) = stack_rbms((3,), (2,), **both)
     assert only.visible_units == "gaussian" and only.num_chains == 3
