@@ -192,6 +192,10 @@ TITLES = MODES | {
     "rbm_cd_25": "RBM, CD-25",
     "rbm_pcd_5": "RBM, PCD-5",
     "lsa": "LSA",
+    "lsa_32": "LSA, 32",
+    "lsa_64": "LSA, 64",
+    "hashing_32": "semantic hashing, 32",
+    "hashing_64": "semantic hashing, 64",
     "tf_idf": "tf-idf",
 }
 # Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.
