@@ -52,6 +52,8 @@ class Checkpoint(keras.callbacks.Callback):
         seconds: Float, the time between two checkpoints within an epoch.
         remember: List of callbacks, such as `ReduceLROnPlateau`, whose numbers are
             saved and restored too.
+        remedy: String or `None`, what the error of a broken training says to do in
+            place of the model's `remedy`.
 
     Raises:
         NonFiniteLoss: While training, if a metric or weight is not finite. The
@@ -65,12 +67,13 @@ class Checkpoint(keras.callbacks.Callback):
 
     _CHECK_STEPS = 100
 
-    def __init__(self, directory, keep=2, seconds=300.0, remember=()):
+    def __init__(self, directory, keep=2, seconds=300.0, remember=(), remedy=None):
         super().__init__()
         self.directory = pathlib.Path(directory)
         self.keep = keep
         self.seconds = seconds
         self.remember = list(remember)
+        self.remedy = remedy
         self._resumed = None
         self._epoch = 0
         self._first_step = 0
@@ -236,7 +239,7 @@ class Checkpoint(keras.callbacks.Callback):
         if names:
             raise NonFiniteLoss(
                 f"Training stopped in {place}: {names[0]} is not finite. "
-                f"{self.model.remedy} {self._name_latest()}"
+                f"{self.remedy or self.model.remedy} {self._name_latest()}"
             )
 
     def _name_latest(self):
