@@ -118,8 +118,8 @@ def test_a_stack_has_layers(hidden_dims):
         DBN(SHAPE, hidden_dims)
 
 
-def test_arrays_that_fit_are_taken(name="rbm"):
-    model = MODELS[name]()
+def test_arrays_that_fit_are_taken():
+    model = MODELS["rbm"]()
     model.compile(keras.optimizers.SGD(0.1))
     model.fit(IMAGES, validation_data=(IMAGES,), verbose=0)
     for call in calls_of(model).values():
