@@ -160,7 +160,7 @@ def bernoulli(states, inputs):
 
 def test_a_step_from_an_image_begins_with_a_draw_of_its_class():
     # Classes are equally likely and want all hidden units, or none, or some. All of
-    # them at once, by their probabilities, would be off by 0.3.
+    # them at once, by their probabilities, would be off by 0.26.
     model = make_tiny_model()
     model.kernel.assign(
         np.concatenate(
