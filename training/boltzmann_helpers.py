@@ -24,6 +24,8 @@ class Config(script_helpers.Config):
     momentum: float = flag(0.0, "of the weights, such as 0.5 or 0.9")
     weight_decay: float = flag(0.0, "λ of λ/2 ΣW², such as 0.0002")
 
+    remedy = "Try a lower --learning-rate, or a higher --weight-decay."
+
 
 @dataclasses.dataclass
 class StackConfig(Config):
@@ -31,6 +33,11 @@ class StackConfig(Config):
 
     layer_epochs: int = flag(20, "epochs of each RBM")
     layer_rate: float = flag(0.05, "their learning rate; falls linearly to 0")
+
+    remedy = (
+        "Try a lower --learning-rate, or in a layer --layer-rate, or a higher "
+        "--weight-decay."
+    )
 
     def of_layer(self, level):
         """Returns the flags that the training of an RBM has in place of these."""
@@ -160,8 +167,14 @@ def binarize_fixed(images, seed):
     return datasets.binarize(images, np.random.default_rng(seed))
 
 
-def draw_weights(model):
-    """Returns the weights of the first hidden units as images in [0, 1]."""
+def draw_weights(model, kernel=None):
+    """Returns the weights of the first hidden units as images in [0, 1].
+
+    Args:
+        model: Model of images.
+        kernel: Array (num_visible, num_hidden); `None` means `model.kernel`.
+    """
     shape = model.visible_shape
-    kernel = ops.convert_to_numpy(model.kernel)[: np.prod(shape)]
+    kernel = model.kernel if kernel is None else kernel
+    kernel = ops.convert_to_numpy(kernel)[: np.prod(shape)]
     return image_grids.weights_to_images(kernel, shape)

@@ -24,7 +24,11 @@ def flag(default, help, choices=None):
 
 @dataclasses.dataclass
 class Config:
-    """Flags of every training script; a script states its own defaults."""
+    """Flags of every training script; a script states its own defaults.
+
+    Attributes:
+        remedy: String, which of them to change if training gives what is not finite.
+    """
 
     seed: int = flag(0, "decides initial weights, noise and the order of the images")
     dataset: str = flag(
@@ -49,6 +53,8 @@ class Config:
     data_parallel: bool = flag(False, "train on all local devices (TensorFlow, JAX)")
     dry_run: bool = flag(False, "print networks and steps, then stop")
     sample_every: int = flag(1, "epochs between two sample images in TensorBoard")
+
+    remedy = "Try a lower --learning-rate."
 
 
 # What a resumed run may change.
@@ -312,6 +318,7 @@ def fit(model, images, config, sample_images, monitor=None, figures=None, **opti
     measure = []
     if figures:
         measure = [callbacks.Measure(figures, config.measure_every, config.epochs)]
+    model.remedy = config.remedy  # Which names the flags.
     checkpoint = callbacks.Checkpoint(log_dir, remember=best)
     tensorboard = callbacks.TensorBoard(
         config.log_dir,

@@ -35,6 +35,7 @@ class Config(boltzmann_helpers.ChainConfig):
     reduction: int = flag(4, "pixels of a side of which a mean is taken")
     num_hidden: int = flag(20, "hidden units")
     gibbs_steps: int = flag(1, "sweeps over all units in each phase of an update")
+    num_chains: int = flag(100, "persistent chains, at least 1")
     positive_phase: str = flag(
         "mean_field", "of the hidden units", boltzmann_machine.POSITIVE_PHASES
     )
@@ -58,6 +59,7 @@ def main(config):
             positive_phase=config.positive_phase,
             gibbs_steps=config.gibbs_steps,
             num_chains=config.num_chains,
+            kernel_regularizer=boltzmann_helpers.make_regularizer(config),
             seed=config.seed,
         )
         model.compile(boltzmann_helpers.make_optimizer(config, len(images)))

@@ -28,6 +28,7 @@ class Config(boltzmann_helpers.ChainConfig, boltzmann_helpers.StackConfig):
     epochs: int = flag(30, "epochs of all layers together")
     learning_rate: float = flag(0.005, "of these; falls linearly to 0")
     mean_field_steps: int = flag(10, "updates of q for each batch")
+    num_chains: int = flag(100, "persistent chains, at least 1")
 
 
 def main(config):
@@ -53,7 +54,10 @@ def main(config):
         model,
         images,
         config,
-        sample_images={"samples": lambda: model.sample(64, seed=0, probabilities=True)},
+        sample_images={
+            "samples": lambda: model.sample(64, seed=0, probabilities=True),
+            "weights": lambda: boltzmann_helpers.draw_weights(model, model.kernels[0]),
+        },
         transform=datasets.binarize,
         validation_data=(
             boltzmann_helpers.binarize_fixed(held_out.images, config.seed),

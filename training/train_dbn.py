@@ -32,6 +32,11 @@ class Config(boltzmann_helpers.ChainConfig):
     up_down_epochs: int = flag(0, "epochs of the up-down algorithm after that")
     up_down_rate: float = flag(0.005, "its learning rate; falls linearly to 0")
 
+    remedy = (
+        "Try a lower --learning-rate, or in the up-down algorithm --up-down-rate, or a "
+        "higher --weight-decay."
+    )
+
 
 def main(config):
     """Builds the model, trains its layers and fine-tunes it; returns it for tests."""
@@ -76,7 +81,10 @@ def fine_tune(config, model, images, held_out):
         model,
         images,
         stage,
-        sample_images={"samples": lambda: model.sample(64, seed=0, probabilities=True)},
+        sample_images={
+            "samples": lambda: model.sample(64, seed=0, probabilities=True),
+            "weights": lambda: boltzmann_helpers.draw_weights(model.rbms[0]),
+        },
         transform=datasets.binarize,
         validation_data=(boltzmann_helpers.binarize_fixed(held_out, config.seed),),
         validation_batch_size=config.batch_size,

@@ -304,7 +304,7 @@ def exact_log_partition(kernel, visible_bias, hidden_bias):
     if len(visible_bias) < len(hidden_bias):
         kernel, visible_bias, hidden_bias = kernel.T, hidden_bias, visible_bias
     num_units = len(hidden_bias)
-    check_enumerable(num_units)
+    check_enumerable(num_units, "annealed importance sampling")
 
     # A state is a pair of a low and a high half. The products with W are made for each
     # half once; a block, all low halves under one high half, only adds them.
@@ -322,13 +322,14 @@ def exact_log_partition(kernel, visible_bias, hidden_bias):
     return float(log_sum_exp(np.array(blocks)))
 
 
-def log_sum_over_states(log_weights, num_units):
+def log_sum_over_states(log_weights, num_units, alternative=""):
     """Returns log Σ_s exp(log_weights(s)) over all states s of binary units.
 
     Args:
         log_weights: Function of a float32 tensor of states (num_states, num_units) that
             returns a tensor (num_states,).
         num_units: Integer of at most 25.
+        alternative: String, what estimates the sum of more units, for the error.
 
     Returns:
         Float, nats.
@@ -336,7 +337,7 @@ def log_sum_over_states(log_weights, num_units):
     Raises:
         ValueError: If there are too many units.
     """
-    check_enumerable(num_units)
+    check_enumerable(num_units, alternative)
     low = binary_states(min(num_units, 12)).astype("float32")
     high = binary_states(num_units - low.shape[1]).astype("float32")
     blocks = []
@@ -395,12 +396,18 @@ def binary_states(num_units):
     return (numbers >> np.arange(num_units) & 1).astype("float64")
 
 
-def check_enumerable(num_units):
-    """Raises a `ValueError` if there are too many units."""
+def check_enumerable(num_units, alternative=""):
+    """Raises a `ValueError` if there are too many units.
+
+    Args:
+        num_units: Integer.
+        alternative: String, what to use then, or "" if there is nothing.
+    """
     if num_units > MAX_ENUMERATED_UNITS:
+        advice = f"; of more, use {alternative}" if alternative else ""
         raise ValueError(
-            f"The smaller layer must have at most {MAX_ENUMERATED_UNITS} units to be "
-            f"enumerated; use annealed importance sampling. Received: {num_units}"
+            f"The states of at most {MAX_ENUMERATED_UNITS} units can be "
+            f"enumerated{advice}. Received: {num_units}"
         )
 
 

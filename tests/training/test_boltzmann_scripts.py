@@ -1,6 +1,9 @@
 """The scripts that train Boltzmann machines, layer by layer where there are layers."""
 
+import dataclasses
 import importlib
+import pathlib
+import re
 import signal
 
 import boltzmann_helpers
@@ -8,11 +11,13 @@ import keras
 import numpy as np
 import pytest
 import sample
+import script_helpers
 import train_rbm
 from keras import ops
+from tensorboard.backend.event_processing import event_accumulator
 
 from gen_keras import callbacks
-from gen_keras.models import RBM
+from gen_keras.models import DBM, RBM
 from tests.model_checks import assert_same_variables
 
 SMALL = {
@@ -34,6 +39,15 @@ def digits(tmp_path_factory):
     arrays = {"x_train": images, "y_train": labels}
     np.savez(path, **arrays, x_test=images[:8], y_test=labels[:8])
     return path
+
+
+# The pictures in TensorBoard, of the parts of a run.
+PICTURES = {
+    "boltzmann_machine": {"": ["samples"]},
+    "class_rbm": {"": ["samples", "weights"]},
+    "dbn": {"layer_1": ["weights"], "up_down": ["samples", "weights"]},
+    "dbm": {"layer_1": ["weights"], "layer_2": [], "": ["samples", "weights"]},
+}
 
 
 def run(name, digits, log_dir, **flags):
@@ -122,6 +136,69 @@ def test_upper_layers_see_samples_of_the_units_below():
     for rbm, below, above in zip(rbms, (pixels, first), (first, second), strict=False):
         means = ops.convert_to_numpy(rbm.prop_up(below)).mean(axis=0)
         np.testing.assert_allclose(above.mean(axis=0), means, atol=0.02)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_logged(name, finished):
+    _, folder = finished(name)
+    for part, tags in PICTURES[name].items():
+        events = event_accumulator.EventAccumulator(str(folder / part)).Reload()
+        assert sorted(events.Tags()["images"]) == tags
+
+
+def test_weights_of_the_first_layer_are_drawn():
+    kernel = np.random.default_rng(0).normal(0, 1, (64, 6))
+    model = DBM((8, 8, 1), (6, 5), num_chains=1)
+    model.kernels[0].assign(kernel)
+    rbm = RBM((8, 8, 1), 6)
+    rbm.kernel.assign(kernel)
+    expected = boltzmann_helpers.draw_weights(rbm)
+    assert expected.shape == (6, 8, 8, 1)
+    drawn = boltzmann_helpers.draw_weights(model, model.kernels[0])
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_broken_run_names_flags(digits, tmp_path):
+    flags = {"learning_rate": 1e30, "weight_decay": 0.1}
+    with pytest.raises(SystemExit) as caught:
+        run("boltzmann_machine", digits, tmp_path, **flags)
+    assert re.search(
+        "(not finite|diverged).*--learning-rate, or.*--weight-decay",
+        str(caught.value),
+    )
+    assert "kernel_regularizer" not in str(caught.value)
+
+
+def test_remedies_name_flags_that_there_are():
+    paths = pathlib.Path(script_helpers.__file__).parent.glob("train_*.py")
+    configs = [importlib.import_module(path.stem).Config for path in paths]
+    configs = [c for c in configs if issubclass(c, script_helpers.Config)]
+    assert len(configs) > 20
+    for config in configs:
+        fields = {f"--{x.name.replace('_', '-')}" for x in dataclasses.fields(config)}
+        named = set(re.findall("--[a-z-]+", config.remedy))
+        assert "--learning-rate" in named <= fields
+        is_boltzmann = issubclass(config, boltzmann_helpers.Config)
+        assert ("--weight-decay" in named) == is_boltzmann
+
+
+def test_weight_decay_reaches_the_couplings(digits, tmp_path):
+    flags = {"weight_decay": 0.1, "dry_run": True}
+    model = run("boltzmann_machine", digits, tmp_path, **flags)
+    assert float(model.kernel_regularizer.l2) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("name", ["boltzmann_machine", "class_rbm", "dbn", "dbm"])
+def test_help_says_whether_chains_may_be_none(name, digits, tmp_path):
+    fields = dataclasses.fields(importlib.import_module(f"train_{name}").Config)
+    (text,) = [x.metadata["help"] for x in fields if x.name == "num_chains"]
+    flags = {"num_chains": 0, "dry_run": True}
+    if "0 means CD-k" in text:
+        run(name, digits, tmp_path, **flags)
+        return
+    assert "at least 1" in text
+    with pytest.raises(SystemExit, match="num_chains.*at least 1. Received: 0"):
+        run(name, digits, tmp_path, **flags)
 
 
 def test_dry_run_trains_nothing(digits, tmp_path, capsys):

@@ -382,6 +382,7 @@ def test_broken_training_stops_and_keeps_the_last_good_checkpoint(photos, tmp_pa
     flags = {"resume": True, "epochs": 3, "learning_rate": 1e30}
     message = error_of("vae", photos, tmp_path, **flags)
     assert "not finite" in message and str(paths[-1]) in message
+    assert "Try a lower --learning-rate." in message
     assert callbacks.Checkpoint(tmp_path).paths() == paths
 
 

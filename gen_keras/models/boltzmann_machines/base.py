@@ -42,16 +42,17 @@ class TwoPhases:
         """Trains, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values that the visible units cannot take; or if training
-                diverges, at the end of that epoch.
+            ValueError: If `x`, or that of `validation_data`, is a NumPy array of
+                another shape than `visible_shape`, or of values that the visible units
+                cannot take; or if training diverges, at the end of that epoch.
         """
-        if isinstance(x, np.ndarray):
-            self.check_data(x)
+        options = inspect.signature(super().fit).bind_partial(x, *args, **kwargs)
+        held_out = options.arguments.get("validation_data")
+        self._check_array(x)
+        self._check_array(keras.utils.unpack_x_y_sample_weight(held_out)[0])
         watch = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: self._check_weights(epoch)
         )
-        options = inspect.signature(super().fit).bind_partial(x, *args, **kwargs)
         callbacks = keras.tree.flatten(options.arguments.get("callbacks"))
         options.arguments["callbacks"] = [watch, *filter(None, callbacks)]
         return super().fit(*options.args, **options.kwargs)
@@ -71,9 +72,19 @@ class TwoPhases:
                     f"grown to {largest:.3g}. {self.remedy}"
                 )
 
+    def evaluate(self, x=None, *args, **kwargs):
+        """Returns the metrics, see `fit` and `keras.Model.evaluate`."""
+        self._check_array(x)
+        return super().evaluate(x, *args, **kwargs)
+
     def check_data(self, visible):
         """Raises a `ValueError` on data that the visible units cannot take."""
         check_examples(visible, self.visible_shape, self.value_range)
+
+    def _check_array(self, visible):
+        """Checks NumPy arrays alone: what comes from outside, not from a graph."""
+        if isinstance(visible, np.ndarray):
+            self.check_data(visible)
 
     def train_step(self, data):
         """Moves the statistics of the model towards those of the data."""
@@ -105,14 +116,19 @@ class TwoPhases:
         return self._sample_bernoulli(ops.full(shape, 0.5))
 
     def _flatten(self, visible):
-        """Returns a tensor (batch, num_visible); a `ValueError` on other shapes."""
-        visible = ops.convert_to_tensor(visible, keras.config.floatx())
-        if tuple(visible.shape[1:]) != self.visible_shape:
+        """Returns a tensor (batch, num_visible).
+
+        Raises a `ValueError` on other shapes, and on a NumPy array of values that the
+        visible units cannot take.
+        """
+        states = ops.convert_to_tensor(visible, keras.config.floatx())
+        if tuple(states.shape[1:]) != self.visible_shape:
             raise ValueError(
                 f"`visible` must have the shape (batch, *{self.visible_shape}). "
-                f"Received: {tuple(visible.shape)}"
+                f"Received: {tuple(states.shape)}"
             )
-        return ops.reshape(visible, (-1, math.prod(self.visible_shape)))
+        self._check_array(visible)
+        return ops.reshape(states, (-1, math.prod(self.visible_shape)))
 
     def _unflatten(self, visible):
         return ops.reshape(visible, (-1, *self.visible_shape))
@@ -128,7 +144,29 @@ class TwoPhases:
                 f"`mask` must have the shape {self.visible_shape}, or one that "
                 f"broadcasts to it. Received: {mask.shape}"
             ) from None
+        if not np.isin(mask, (0, 1)).all():
+            raise ValueError(
+                "`mask` must be 1 where a unit is known, else 0. Received: values from "
+                f"{mask.min():g} to {mask.max():g}"
+            )
         return ops.reshape(ops.convert_to_tensor(mask), (count, -1))
+
+
+def to_states(name, states, num_units):
+    """Returns states as a tensor (batch, num_units); a `ValueError` on other shapes.
+
+    Args:
+        name: String, the argument to name in the error.
+        states: Array.
+        num_units: Integer.
+    """
+    states = ops.convert_to_tensor(states, keras.config.floatx())
+    if len(states.shape) != 2 or states.shape[1] != num_units:
+        raise ValueError(
+            f"`{name}` must have the shape (batch, {num_units}). "
+            f"Received: {tuple(states.shape)}"
+        )
+    return states
 
 
 def check_chain(gibbs_steps, temperature):

@@ -25,7 +25,11 @@ from keras import ops
 
 from gen_keras import backend, metrics
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
-from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
+from gen_keras.models.boltzmann_machines.base import (
+    TwoPhases,
+    check_chain,
+    to_states,
+)
 
 POSITIVE_PHASES = ("gibbs", "mean_field")
 
@@ -45,6 +49,8 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         gibbs_steps: Integer, the sweeps over all units in each phase of an update, and
             the mean-field updates.
         num_chains: Integer, the persistent chains, saved with the model.
+        kernel_regularizer: `keras.regularizers.Regularizer` of the couplings, or
+            `None`.
         seed: Integer or `None`, seed of all sampling.
 
     Raises:
@@ -73,6 +79,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         positive_phase="gibbs",
         gibbs_steps=5,
         num_chains=100,
+        kernel_regularizer=None,
         seed=None,
     ):
         super().__init__(seed)
@@ -83,6 +90,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         self.positive_phase = positive_phase
         self.gibbs_steps = gibbs_steps
         self.num_chains = num_chains
+        self.kernel_regularizer = kernel_regularizer
         check_at_least(self, 0, "num_hidden")
         check_at_least(self, 1, "gibbs_steps", "num_chains")
         if positive_phase not in POSITIVE_PHASES:
@@ -318,12 +326,17 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
     def compute_loss(self, positive, negative):
         """Returns the mean energy of data less that of chains, and the logs.
 
+        What regularizes is added.
+
         Args:
             positive: Tensor of shape (batch, num_units), data and what is hidden.
             negative: Tensor of shape (num_chains, num_units), states of chains.
         """
         gap = ops.mean(self._energy(positive)) - ops.mean(self._energy(negative))
-        return gap, {"energy_gap": gap}
+        loss = gap
+        if self.kernel_regularizer is not None:
+            loss = gap + self.kernel_regularizer(self.couplings * self.connections)
+        return loss, {"energy_gap": gap}
 
     # Densities ------------------------------------------------------------------------
 
@@ -333,7 +346,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         Args:
             states: Array of shape (batch, num_units), visible units, then hidden ones.
         """
-        return self._energy(ops.convert_to_tensor(states, self.couplings.dtype))
+        return self._energy(to_states("states", states, self.num_units))
 
     def free_energy(self, visible):
         """Returns F(v) = -log Σ_h exp(-E(v, h)) in nats, shape (batch,).

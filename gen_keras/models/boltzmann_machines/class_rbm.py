@@ -30,8 +30,8 @@ class ClassRBM(WithClasses, RBM):
     """RBM whose visible units are an image and its class.
 
     What takes a visible state takes images alone, or a pair of images and integer
-    classes. Of images alone the class is p(y | v), but in `free_energy` and `log_prob`,
-    which then are those of the images.
+    classes. Of images alone the class is p(y | v), from which `gibbs` draws one;
+    `free_energy` and `log_prob` then are those of the images.
 
     Args:
         visible_shape: Tuple, the shape of one image.
@@ -96,6 +96,7 @@ class ClassRBM(WithClasses, RBM):
 
     def classify(self, images):
         """Returns the likeliest classes, integers (batch,)."""
+        self._check_array(images)
         return ops.convert_to_numpy(ops.argmax(self(images), axis=-1))
 
     def sample(
@@ -126,6 +127,15 @@ class ClassRBM(WithClasses, RBM):
                 states = self._join(images, classes)
                 mask = self._join(ops.zeros_like(images), known=True)
             return self._run(states, gibbs_steps, temperature, probabilities, mask)
+
+    def _start_from(self, visible):
+        states = self._flatten(visible)
+        if isinstance(visible, tuple):
+            return states
+        images, _ = self.visible_layer.split(states)
+        logits = self._class_logits(images)
+        label = self.visible_layer.second.draw(logits, self.seed_generator)
+        return ops.concatenate([images, label], axis=-1)
 
     # Training -------------------------------------------------------------------------
 

@@ -29,7 +29,11 @@ from keras import layers, ops
 
 from gen_keras import backend, metrics
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
-from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
+from gen_keras.models.boltzmann_machines.base import (
+    TwoPhases,
+    check_chain,
+    to_states,
+)
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
@@ -410,10 +414,15 @@ class DBM(TwoPhases, GenerativeModel):
             visible: Array of shape (batch, *visible_shape).
             *hidden: Arrays of shape (batch, hidden_dim), one for each hidden layer.
         """
-        visible = self._flatten(visible)
-        return self._energy(
-            [visible, *(ops.convert_to_tensor(h, visible.dtype) for h in hidden)]
-        )
+        if len(hidden) != len(self.hidden_dims):
+            raise ValueError(
+                f"`hidden` must be {len(self.hidden_dims)} arrays, one for each hidden "
+                f"layer. Received: {len(hidden)}"
+            )
+        layers_of_states = [self._flatten(visible)]
+        for i, (states, dim) in enumerate(zip(hidden, self.hidden_dims, strict=True)):
+            layers_of_states.append(to_states(f"hidden[{i}]", states, dim))
+        return self._energy(layers_of_states)
 
     def log_partition(self, method="auto", base_bias=None, **options):
         """Returns log Z in nats, a float.

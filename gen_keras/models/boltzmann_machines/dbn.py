@@ -39,6 +39,11 @@ from gen_keras.models.boltzmann_machines.rbm import RBM
 
 def pair_shapes(visible_shape, hidden_dims):
     """Returns the pair of visible shape and hidden units of each RBM, from below."""
+    if not hidden_dims or min(hidden_dims) < 1:
+        raise ValueError(
+            "`hidden_dims` must be one or more layers, of one or more units each. "
+            f"Received: {hidden_dims}"
+        )
     below = [tuple(visible_shape), *((dim,) for dim in hidden_dims[:-1])]
     return list(zip(below, hidden_dims, strict=True))
 
@@ -122,7 +127,7 @@ class DBN(TwoPhases, GenerativeModel):
 
     def _check_rbms(self, wanted):
         given = [(rbm.visible_shape, rbm.num_hidden) for rbm in self.rbms]
-        if given != wanted or not given:
+        if given != wanted:
             raise ValueError(
                 f"`rbms` must have the visible shapes and hidden units {wanted}. "
                 f"Received: {given}"
@@ -352,6 +357,10 @@ class DBN(TwoPhases, GenerativeModel):
         return level
 
     # Fine-tuning ----------------------------------------------------------------------
+
+    def check_data(self, visible):
+        """Raises a `ValueError` on data that the visible units cannot take."""
+        self.rbms[0].check_data(visible)
 
     def fit(self, x=None, *args, **kwargs):
         """Fine-tunes by the up-down algorithm, see `keras.Model.fit`.

@@ -74,9 +74,22 @@ class PartitionFunction:
             return self._enumerate(self._make_total(num_words))
         return self.anneal(num_words, **options).log_partition
 
+    def _log_partition_of(self, visible):
+        """Returns log Z, of counts that for documents as long as these."""
+        if not self.visible_layer.has_total:
+            return self.log_partition()
+        lengths = ops.convert_to_numpy(self.visible_layer.total(self._flatten(visible)))
+        if lengths.min() < lengths.max():
+            raise ValueError(
+                "`log_partition` must be an array, one value a document: those of "
+                "another length have another `log_partition(num_words=...)`. Received: "
+                f"None, for documents of {lengths.min():g} to {lengths.max():g} words"
+            )
+        return self.log_partition(num_words=int(lengths.max()))
+
     def _make_total(self, num_words, count=1):
         """Returns how often the biases of h count, (count, 1), or `None`."""
-        if not isinstance(self.visible_layer, units.ReplicatedSoftmax):
+        if not self.visible_layer.has_total:
             return None
         if num_words is None:
             raise ValueError(
@@ -87,6 +100,9 @@ class PartitionFunction:
 
     def _enumerate(self, total):
         """Returns log Z by adding up over the one layer that is binary."""
+        # What `anneal` refuses is left without an alternative.
+        has_relus = isinstance(self.hidden_layer, units.NoisyReLU)
+        alternative = "" if has_relus else "method='ais'"
         if isinstance(self.hidden_layer, units.Bernoulli):
             weight = 1.0 if total is None else total
 
@@ -95,11 +111,14 @@ class PartitionFunction:
                 bias = (weight * (hidden @ self.hidden_bias[:, None]))[:, 0]
                 return bias + self.visible_layer.log_sum(inputs, total)
 
-            return metrics.log_sum_over_states(log_weights, self.num_hidden)
+            return metrics.log_sum_over_states(
+                log_weights, self.num_hidden, alternative
+            )
         if isinstance(self.visible_layer, units.Bernoulli):
             return metrics.log_sum_over_states(
                 lambda v: -self._free_energy(v, self._hidden_inputs(v)),
                 self.num_visible,
+                alternative,
             )
         raise ValueError(
             "log Z can be enumerated if one layer is binary; 'ais' estimates it. "

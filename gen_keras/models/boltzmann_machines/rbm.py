@@ -30,7 +30,11 @@ from keras import ops
 from gen_keras import backend, metrics
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
-from gen_keras.models.boltzmann_machines.base import TwoPhases, check_chain
+from gen_keras.models.boltzmann_machines.base import (
+    TwoPhases,
+    check_chain,
+    to_states,
+)
 from gen_keras.models.boltzmann_machines.partition_function import PartitionFunction
 
 
@@ -205,8 +209,18 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         Args:
             images: Array of shape (num_images, *visible_shape): values in [0, 1], or
                 counts.
+
+        Raises:
+            ValueError: If `images` are others, or units are Gaussian.
         """
         images = np.asarray(images)
+        self.check_data(images)
+        if isinstance(self.visible_layer, units.Gaussian):
+            raise ValueError(
+                "`initialize_visible_bias` is for binary units and for counts; for "
+                "Gaussian ones data should have mean 0. Received: "
+                f"{self.visible_units}"
+            )
         if isinstance(self.visible_layer, units.ReplicatedSoftmax):
             counts = images.reshape(len(images), -1).sum(axis=0, dtype="float64") + 1
             self.visible_bias.assign(np.log(counts / counts.sum()))
@@ -231,7 +245,7 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         Args:
             hidden: Array of shape (batch, num_hidden).
         """
-        hidden = ops.convert_to_tensor(hidden, self.kernel.dtype)
+        hidden = to_states("hidden", hidden, self.num_hidden)
         self._refuse_counts("prop_down")
         return self._unflatten(self.visible_layer.mean(self._visible_inputs(hidden)))
 
@@ -284,11 +298,11 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
                 it is, else 0.
 
         Raises:
-            ValueError: If `mask` has another shape.
+            ValueError: If `mask` has another shape, or other values.
         """
         mask = None if mask is None else self._make_mask(mask, visible)
-        start = self._flatten(visible)
         with self.seeded(seed):
+            start = self._start_from(visible)
             return self._run(start, gibbs_steps, temperature, probabilities, mask)
 
     def complete(self, images, mask, seed=None, gibbs_steps=500, probabilities=False):
@@ -305,7 +319,8 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             probabilities: Boolean, see `sample`.
 
         Raises:
-            ValueError: If `mask` has another shape, or units are counts.
+            ValueError: If `mask` has another shape, or other values, or units are
+                counts.
         """
         self._refuse_counts("complete")
         mask = self._make_mask(mask, images)
@@ -324,6 +339,10 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             self._visible_inputs(hidden), total=self.visible_layer.total(visible)
         )
         return self._unflatten(means)
+
+    def _start_from(self, visible):
+        """Returns the flat state in which a chain from `visible` begins."""
+        return self._flatten(visible)
 
     def _run(self, start, gibbs_steps, temperature, probabilities=False, mask=None):
         check_chain(gibbs_steps, temperature)
@@ -530,7 +549,7 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             visible: Array of shape (batch, *visible_shape).
             hidden: Array of shape (batch, num_hidden).
         """
-        hidden = ops.convert_to_tensor(hidden, self.kernel.dtype)
+        hidden = to_states("hidden", hidden, self.num_hidden)
         return self._energy(
             self._flatten(visible), hidden, self._visible_inputs(hidden)
         )
@@ -553,11 +572,16 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape).
             log_partition: Float, the result of `log_partition`; computed if `None`.
-                An estimate that is too low flatters the model.
+                An estimate that is too low flatters the model. Of documents of several
+                lengths an array (batch,), that of each one's length.
+
+        Raises:
+            ValueError: If documents have several lengths, and it is `None`.
         """
         if log_partition is None:
-            log_partition = self.log_partition()
-        return -self.free_energy(visible) - log_partition
+            log_partition = self._log_partition_of(visible)
+        free_energy = self.free_energy(visible)
+        return -free_energy - ops.convert_to_tensor(log_partition, free_energy.dtype)
 
     def _energy(self, visible, hidden, visible_inputs):
         inputs = visible_inputs * self.visible_layer.statistic(visible)
@@ -592,7 +616,7 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         return self.hidden_layer.dense_weights(self.copies[1] * kernel.T, bias)
 
     def _refuse_counts(self, method):
-        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
+        if self.visible_layer.has_total:
             raise ValueError(
                 f"`{method}` is not for counts of words. Received: {self.visible_units}"
             )

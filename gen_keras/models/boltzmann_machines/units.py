@@ -38,10 +38,12 @@ class Units(keras.layers.Layer):
     Attributes:
         low: Float, the least value of a state.
         high: Float, the greatest value of a state.
+        has_total: Boolean, whether `total` is something.
         num_units: Integer, known when the units are built.
     """
 
     low, high = 0.0, 1.0
+    has_total = False
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -263,6 +265,7 @@ class ReplicatedSoftmax(Units):
     """
 
     high = math.inf
+    has_total = True
 
     def __init__(self, num_words=100, **kwargs):
         super().__init__(**kwargs)
@@ -377,6 +380,7 @@ class Concatenation(Units):
         self.first, self.second = first, second
         self.low = min(first.low, second.low)
         self.high = max(first.high, second.high)
+        self.has_total = first.has_total
         self.build((first.num_units + second.num_units,))
 
     def split(self, states):

@@ -68,7 +68,11 @@ def frequencies(samples):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"positive_phase": "mean_field", "visible_connections": False}]
+    "options",
+    [
+        {"kernel_regularizer": keras.regularizers.L2(1e-3)},
+        {"positive_phase": "mean_field", "visible_connections": False},
+    ],
 )
 def test_model(options, tmp_path):
     def make(**kwargs):
@@ -120,6 +124,47 @@ def test_mean_field_is_a_fixed_point():
     inputs = means @ (upper + upper.T) + bias
     expected = 1 / (1 + np.exp(-inputs[:, 4:]))
     np.testing.assert_allclose(means[:, 4:], expected, atol=1e-4)
+
+
+def test_means_of_the_positive_phase_are_those_of_the_posterior():
+    model = make_random_model(positive_phase="mean_field", gibbs_steps=20)
+    couplings = to_numpy(model.couplings).copy()
+    couplings[4:, 4:] *= 0.15  # Where q is nearly the posterior.
+    model.couplings.assign(couplings)
+    joint = probabilities(model).reshape(16, 8)
+    expected = joint @ states_of(3) / joint.sum(axis=1, keepdims=True)
+    positive, _ = model.draw_phases(ops.convert_to_tensor(V), training=False)
+    positive = to_numpy(positive)
+    np.testing.assert_array_equal(positive[:, :4], V)
+    np.testing.assert_allclose(positive[:, 4:], expected, atol=0.008)
+    # What couples hidden units counts, little as it is.
+    couplings[4:, 4:] = 0
+    model.couplings.assign(couplings)
+    assert abs(to_numpy(model.mean_field(V)) - expected).max() > 0.03
+
+
+def test_mean_field_step_is_the_difference_of_statistics():
+    options = {"num_chains": 8192, "gibbs_steps": 30, "learning_rate": 1.0}
+    model = make_random_model(positive_phase="mean_field", **options)
+    before = [to_numpy(v).copy() for v in model.trainable_variables]
+    data, joint = V[[3, 5, 5, 9]], probabilities(model)
+    means = np.concatenate([data, to_numpy(model.mean_field(data))], axis=1)
+    pairs = means.T @ means / 4 - (joint[:, None] * S).T @ S
+    expected = np.triu(pairs, 1), means.mean(axis=0) - joint @ S
+    model.fit(data, batch_size=4, verbose=0)
+    for new, old, step in zip(model.trainable_variables, before, expected, strict=True):
+        np.testing.assert_allclose(to_numpy(new) - old, step, atol=TOLERANCE)
+
+
+def test_regularizer_adds_its_gradient_to_couplings():
+    steps = []
+    for regularizer in (None, keras.regularizers.L2(0.25)):
+        model = make_random_model(kernel_regularizer=regularizer)
+        before = to_numpy(model.couplings).copy()
+        model.fit(V, batch_size=16, shuffle=False, verbose=0)
+        steps.append(to_numpy(model.couplings) - before)
+    expected = 0.1 * 0.5 * np.triu(before, 1)
+    np.testing.assert_allclose(steps[0] - steps[1], expected, atol=1e-5)
 
 
 def test_step_is_the_likelihood_gradient():
@@ -189,8 +234,14 @@ def test_bad_input_is_named():
         make_model(positive_phase="exact")
     with pytest.raises(ValueError, match="num_hidden"):
         make_model(num_hidden=-1)
-    with pytest.raises(ValueError, match="at most 25 units.*Received: 30"):
-        make_model(num_hidden=26).log_partition()
+    # Nothing estimates log Z of a general machine, so nothing is advised.
+    large = make_model(num_hidden=26)
+    with pytest.raises(
+        ValueError, match="at most 25 units can be enum.*d. Received: 3"
+    ):
+        large.log_partition()
+    with pytest.raises(ValueError, match="can be enumerated. Received: 26"):
+        large.free_energy(V)
     with pytest.raises(ValueError, match="symmetric"):
         max_cut(np.triu(np.ones((3, 3))), [1.0])
     with pytest.raises(ValueError, match="from 0 to 1"):

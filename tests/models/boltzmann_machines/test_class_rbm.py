@@ -152,6 +152,48 @@ def test_samples_follow_the_distribution_given_the_class(classes):
     assert abs(difference).max() < TOLERANCE
 
 
+def bernoulli(states, inputs):
+    """Returns p(states | inputs), (given, states), for inputs (given, units)."""
+    means = 1 / (1 + np.exp(-inputs[:, None]))
+    return np.prod(np.where(states == 1, means, 1 - means), axis=-1)
+
+
+def test_a_step_from_an_image_begins_with_a_draw_of_its_class():
+    # Classes are equally likely and want all hidden units, or none, or some. All of
+    # them at once, by their probabilities, would be off by 0.26.
+    model = make_tiny_model()
+    model.kernel.assign(
+        np.concatenate(
+            [np.full((4, 3), 4.0), 8 * np.float32([[1] * 3, [-1] * 3, [1, -1, 1]])]
+        )
+    )
+    model.visible_bias.assign([-6, -5, -6, -7, -24, 0, -16])
+    model.hidden_bias.assign(np.zeros(3))
+    kernel, bias, c = map(to_numpy, model.trainable_variables)
+    posterior = joint(model)[0] / joint(model)[0].sum()
+    assert posterior.min() > 0.2
+    up = posterior @ bernoulli(HIDDEN, kernel[4:] + c)
+    expected = up @ bernoulli(STATES, (HIDDEN @ kernel.T + bias)[:, :4])
+    samples = model.gibbs(np.zeros((8192, 4)), seed=0)
+    assert abs(frequencies(samples) - expected).max() < TOLERANCE
+    # One seed, one result.
+    np.testing.assert_array_equal(
+        to_numpy(model.gibbs(np.zeros((50, 4)), seed=1)),
+        to_numpy(model.gibbs(np.zeros((50, 4)), seed=1)),
+    )
+
+
+def test_probabilities_of_documents_and_classes_add_up_to_one():
+    model = make_tiny_model(visible_units="replicated_softmax")
+    sequences = np.eye(4)[list(itertools.product(range(4), repeat=3))].sum(axis=1)
+    total = np.exp(to_numpy(model.log_prob(sequences))).sum()
+    assert total == pytest.approx(1, rel=1e-4)
+    pairs = [np.exp(to_numpy(model.log_prob((sequences, [y] * 64)))) for y in range(3)]
+    assert np.sum(pairs) == pytest.approx(1, rel=1e-4)
+    with pytest.raises(ValueError, match="not for counts"):
+        model.complete(sequences, np.ones(4))
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_completion_knows_the_class_if_it_is_given(known):
     model = make_telling_model()

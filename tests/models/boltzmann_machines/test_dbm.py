@@ -106,7 +106,9 @@ def test_log_partition_is_that_of_the_rbm_of_even_and_odd_layers():
     assert model.log_partition("exact") == pytest.approx(np.log(total), rel=1e-5)
 
 
-@pytest.mark.parametrize(("hidden_dims", "scale"), [((12, 8), 0.7), ((9, 20, 8), 0.5)])
+@pytest.mark.parametrize(
+    ("hidden_dims", "scale"), [((5, 30), 0.7), ((12, 8), 0.7), ((9, 20, 8), 0.5)]
+)
 def test_annealing_agrees_with_enumeration(hidden_dims, scale):
     model = make_model(visible_shape=(25,), hidden_dims=hidden_dims, seed=0)
     generator = np.random.default_rng(1)

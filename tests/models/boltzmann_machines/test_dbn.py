@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from gen_keras import metrics
 from gen_keras.models import DBN, RBM
 from gen_keras.models.boltzmann_machines import units
 from gen_keras.models.boltzmann_machines.dbn import stack_rbms
@@ -151,6 +152,28 @@ def test_bound_is_the_expectation_under_q_and_below_log_p():
     # With log Z by annealing: a DBN's is that of its top RBM.
     estimate = model.log_partition("ais", num_chains=200)
     assert estimate == pytest.approx(model.log_partition("exact"), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("hidden_dims", "scale"), [((20, 10), 0.7), ((8, 30), 0.7), ((5, 40, 12), 0.5)]
+)
+def test_annealing_agrees_with_enumeration(hidden_dims, scale):
+    model = make_model(hidden_dims=hidden_dims, seed=0)
+    generator = np.random.default_rng(1)
+    for rbm in model.rbms:
+        for variable in rbm.trainable_variables:
+            variable.assign(generator.normal(0, scale, variable.shape))
+    exact = model.log_partition("exact")
+    options = {"schedule": metrics.linear_schedule(1000), "num_chains": 200}
+    estimate = metrics.annealed_importance_sampling(
+        *model.top._weight_arrays(), **options
+    )
+    assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
+    assert estimate.standard_error < 0.2
+    log_z = model.log_partition("ais", **options)
+    assert log_z == estimate.log_partition
+    bounds = [to_numpy(model.log_prob_bound(DATA, z, seed=0)) for z in (log_z, exact)]
+    np.testing.assert_allclose(bounds[0] - bounds[1], exact - log_z, atol=1e-4)
 
 
 def test_bound_is_tight_where_q_is_the_posterior():

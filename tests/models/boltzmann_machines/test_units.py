@@ -308,6 +308,29 @@ def test_log_partition_of_words_adds_up_all_sequences():
         model.log_partition()
 
 
+def test_log_prob_of_documents_has_the_log_partition_of_their_length():
+    model = make_rbm("replicated_softmax")
+    short, long = DOCUMENTS, 2 * DOCUMENTS
+    log_prob = [to_numpy(model.log_prob(documents)) for documents in (short, long)]
+    assert np.exp(log_prob[0]).sum() == pytest.approx(1, rel=1e-4)
+    both = np.concatenate([short, long])
+    with pytest.raises(
+        ValueError, match="`log_partition` must be an array, one.* of 3 to 6 words"
+    ):
+        model.log_prob(both)
+    log_z = [model.log_partition(num_words=length) for length in (3, 6)]
+    actual = to_numpy(model.log_prob(both, np.repeat(log_z, len(short))))
+    np.testing.assert_allclose(actual, np.concatenate(log_prob), rtol=1e-5)
+
+
+def test_advice_on_too_many_states_is_what_can_be_done():
+    with pytest.raises(ValueError, match="of more, use method='ais'. Received: 26"):
+        make_rbm("gaussian", num_hidden=26).log_partition("exact")
+    relus = make_rbm("bernoulli", "noisy_relu", shape=(26,))
+    with pytest.raises(ValueError, match="can be enumerated. Received: 26"):
+        relus.log_partition("exact")
+
+
 def test_log_partition_of_gaussian_units_is_an_integral():
     model = make_rbm("gaussian", shape=(2,))
     model.visible_layer.log_variance.assign(np.log([0.5, 2.0]))
