@@ -23,9 +23,12 @@ from gen_keras.models import ClassRBM
 
 # What was chosen on validation images: epochs, batch size, rate, and of the model.
 VARIANTS = {
-    "generative": (40, 100, 0.05, {"num_chains": 100}),
-    "discriminative": (25, 20, 0.05, {}),
-    "hybrid": (25, 20, 0.5, {"num_chains": 100, "generative_weight": 0.1}),
+    "generative": (40, 100, 0.05, {"num_hidden": 2000, "num_chains": 100}),
+    "discriminative": (25, 20, 0.05, {"num_hidden": 500}),
+    "hybrid": (
+        *(25, 20, 0.5),
+        {"num_hidden": 500, "num_chains": 100, "generative_weight": 0.1},
+    ),
 }
 
 
@@ -35,7 +38,6 @@ class Config(repeated_runs.Config):
 
     log_dir: str = flag("runs/class_rbms", "folder for the figures of the runs")
     out: str = flag("class_rbms_mnist.json", "file for the result")
-    num_hidden: int = flag(500, "hidden units")
     max_images: int = flag(0, "of each split; 0: all")
 
 
@@ -54,8 +56,9 @@ def run(name, seed, config):
 def main(config):
     """Runs what is missing and writes the result."""
     settings = "; ".join(
-        f"{name}: {epochs} epochs, batches of {batch_size}, rate {rate:g} falling to 0"
-        for name, (epochs, batch_size, rate, _) in VARIANTS.items()
+        f"{name}: {options['num_hidden']:,} hidden units, {epochs} epochs, batches of "
+        f"{batch_size}, rate {rate:g} falling to 0"
+        for name, (epochs, batch_size, rate, options) in VARIANTS.items()
     )
     return repeated_runs.run_all(
         config,
@@ -63,8 +66,7 @@ def main(config):
         VARIANTS,
         "measure_class_rbms.py",
         "MNIST: 55,000 training, 5,000 validation and 10,000 test images in gray. "
-        f"{config.num_hidden} hidden units. Classes by exact free energies. "
-        f"{settings}. "
+        f"Classes by exact free energies. {settings}. "
         "Statistics of the model by PCD-1 of 100 chains; the generative part of hybrid "
         "has the factor 0.1. The epoch of the least validation error.",
     )
