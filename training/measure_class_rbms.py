@@ -45,7 +45,7 @@ def run(name, seed, config):
     """Returns the errors of one variant, at the epoch of the least validation error."""
     epochs, batch_size, rate, options = VARIANTS[name]
     keras.utils.set_random_seed(seed)
-    model = ClassRBM(num_hidden=config.num_hidden, objective=name, seed=seed, **options)
+    model = ClassRBM(objective=name, seed=seed, **options)
     splits = digit_networks.load_splits(config.max_images)
     steps = epochs * (len(splits[0].images) // batch_size)
     schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0)
