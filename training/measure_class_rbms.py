@@ -14,7 +14,7 @@ Reference:
 
 import dataclasses
 
-import digit_networks
+import digit_evaluation
 import keras
 import repeated_runs
 from script_helpers import flag, parse_flags
@@ -46,11 +46,11 @@ def run(name, seed, config):
     epochs, batch_size, rate, options = VARIANTS[name]
     keras.utils.set_random_seed(seed)
     model = ClassRBM(objective=name, seed=seed, **options)
-    splits = digit_networks.load_splits(config.max_images)
+    splits = digit_evaluation.load_splits(config.max_images)
     steps = epochs * (len(splits[0].images) // batch_size)
     schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0)
     model.compile(keras.optimizers.SGD(schedule))
-    return digit_networks.train_and_choose(model, splits, epochs, batch_size, seed)
+    return digit_evaluation.train_and_choose(model, splits, epochs, batch_size, seed)
 
 
 def main(config):

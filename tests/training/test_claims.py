@@ -8,7 +8,7 @@ import types
 import clustering
 import combinatorial
 import completion
-import digit_networks
+import digit_evaluation
 import energy
 import features
 import generated_data
@@ -263,10 +263,10 @@ def test_memorization_of_few_images_is_counted(tmp_path, monkeypatch):
 
 def test_a_hundred_labels_are_ten_of_each_digit():
     labels = np.random.default_rng(0).integers(10, size=3000)
-    chosen = digit_networks.choose_labels(labels, 100, seed=1)
+    chosen = digit_evaluation.choose_labels(labels, 100, seed=1)
     assert len(set(chosen)) == 100
     assert np.bincount(labels[chosen]).tolist() == 10 * [10]
-    assert set(chosen) != set(digit_networks.choose_labels(labels, 100, seed=2))
+    assert set(chosen) != set(digit_evaluation.choose_labels(labels, 100, seed=2))
 
 
 def test_samples_get_the_digit_that_labels_give_their_category(monkeypatch):

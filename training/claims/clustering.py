@@ -17,14 +17,14 @@ import find_training  # noqa: F401, I001
 import dataclasses
 import functools
 
-import digit_networks
+import digit_evaluation
 import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import repeated_runs
 import result_files
-from digit_networks import BATCH_SIZE, load
+from digit_evaluation import BATCH_SIZE, load
 from script_helpers import flag, parse_flags
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -71,10 +71,12 @@ def train(seed, config, is_pretrained):
     model = make_dbn(seed)
     if is_pretrained:
         rates = [config.layer_rate] * (len(HIDDEN_DIMS) - 1) + [config.code_rate]
-        digit_networks.train_dbn_layers(model, images, config.layer_epochs, rates, seed)
+        digit_evaluation.train_dbn_layers(
+            model, images, config.layer_epochs, rates, seed
+        )
     network = model.to_autoencoder()
     if not is_pretrained:
-        digit_networks.draw_weights_anew(network, keras.initializers.GlorotUniform())
+        digit_evaluation.draw_weights_anew(network, keras.initializers.GlorotUniform())
     steps = config.epochs * (len(images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     network.compile(

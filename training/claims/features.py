@@ -20,13 +20,13 @@ import dataclasses
 import functools
 import pathlib
 
-import digit_networks
+import digit_evaluation
 import keras
 import numpy as np
 import PIL.Image
 import repeated_runs
 import result_files
-from digit_networks import BATCH_SIZE
+from digit_evaluation import BATCH_SIZE
 from keras import ops
 from script_helpers import flag, in_batches, parse_flags
 
@@ -61,15 +61,15 @@ def pretrain(seed, layer_epochs, layer_rate, max_images):
     """Returns a DBN that has seen digits, but no label."""
     keras.utils.set_random_seed(seed)
     model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
-    images = digit_networks.load("train", max_images).images
+    images = digit_evaluation.load("train", max_images).images
     rates = [layer_rate] * len(HIDDEN_DIMS)
-    digit_networks.train_dbn_layers(model, images, layer_epochs, rates, seed)
+    digit_evaluation.train_dbn_layers(model, images, layer_epochs, rates, seed)
     return model
 
 
 def run(name, seed, config):
     """Returns the figures of a layer, or of a network."""
-    splits = digit_networks.load_splits(config.max_images)
+    splits = digit_evaluation.load_splits(config.max_images)
     if name == "pixels":
         return measure([flat(each.images) for each in splits], splits, seed)
     if name == "random":
@@ -132,7 +132,7 @@ def measure(features, splits, seed):
     """Returns the figures of the features of three splits."""
     figures = {"class_share": class_share(features[2], splits[2].labels)}
     for num_labels in NUM_LABELS:
-        chosen = digit_networks.choose_labels(splits[0].labels, num_labels, seed)
+        chosen = digit_evaluation.choose_labels(splits[0].labels, num_labels, seed)
         figures[f"error_{num_labels}"] = linear_error(
             (features[0][chosen], splits[0].labels[chosen]),
             *(
@@ -162,19 +162,19 @@ def measure_network(model, is_random, splits, seed, config):
     """Returns the test errors of a whole network that has seen few labels."""
     figures = {}
     for num_labels in NUM_LABELS:
-        chosen = digit_networks.choose_labels(splits[0].labels, num_labels, seed)
+        chosen = digit_evaluation.choose_labels(splits[0].labels, num_labels, seed)
         few = splits[0].images[chosen], splits[0].labels[chosen]
         errors = []
         for rate in RATES:
             classifier = model.to_classifier(10, config.dropout)
             if is_random:
-                digit_networks.draw_weights_anew(
-                    classifier, digit_networks.SIGMOID_INITIALIZER
+                digit_evaluation.draw_weights_anew(
+                    classifier, digit_evaluation.SIGMOID_INITIALIZER
                 )
             train(classifier, few, rate, seed, config.steps)
             errors.append(
                 [
-                    digit_networks.error_of(classifier, each.images, each.labels)
+                    digit_evaluation.error_of(classifier, each.images, each.labels)
                     for each in splits[1:]
                 ]
             )
@@ -184,11 +184,11 @@ def measure_network(model, is_random, splits, seed, config):
 
 def train(classifier, few, rate, seed, steps, block=100):
     """Trains a classifier on batches that are drawn of few images."""
-    digit_networks.compile_classifier(classifier, steps, rate)
+    digit_evaluation.compile_classifier(classifier, steps, rate)
     rng = np.random.default_rng(seed)
     for start in range(0, steps, block):
         count = min(block, steps - start) * BATCH_SIZE
-        x, y = digit_networks.take(few, rng.integers(len(few[1]), size=count))
+        x, y = digit_evaluation.take(few, rng.integers(len(few[1]), size=count))
         classifier.fit(x, y, batch_size=BATCH_SIZE, shuffle=False, verbose=0)
 
 

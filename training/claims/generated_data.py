@@ -21,7 +21,7 @@ import dataclasses
 import keras
 import numpy as np
 import repeated_runs
-from digit_networks import choose_labels
+from digit_evaluation import choose_labels
 from script_helpers import flag, parse_flags
 from train_classifier import build_classifier
 

@@ -23,11 +23,11 @@ import dataclasses
 import functools
 
 import boltzmann_helpers
-import digit_networks
+import digit_evaluation
 import keras
 import numpy as np
 import repeated_runs
-from digit_networks import BATCH_SIZE, load_splits
+from digit_evaluation import BATCH_SIZE, load_splits
 from keras import ops
 from script_helpers import flag, parse_flags
 
@@ -59,7 +59,7 @@ def pretrain(images, seed, config):
     keras.utils.set_random_seed(seed)
     model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
     rates = [config.layer_rate] * len(HIDDEN_DIMS)
-    digit_networks.train_dbn_layers(model, images, config.layer_epochs, rates, seed)
+    digit_evaluation.train_dbn_layers(model, images, config.layer_epochs, rates, seed)
     return model
 
 
@@ -75,7 +75,7 @@ def train_dbm(images, seed, config):
         return boltzmann_helpers.draw_units(rbms, level)(images, rng)
 
     rates = [config.layer_rate / 2] * len(rbms)  # Half of the layers count twice.
-    digit_networks.train_layers(rbms, images, draw, config.layer_epochs, rates, seed)
+    digit_evaluation.train_layers(rbms, images, draw, config.layer_epochs, rates, seed)
     model.compose(rbms)
     steps = config.dbm_epochs * (len(images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.PolynomialDecay(config.dbm_rate, steps, 0.0)
@@ -139,8 +139,10 @@ def run(name, seed, config):
         model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
     classifier = model.to_classifier(10, config.dropout)
     if name == "random":
-        digit_networks.draw_weights_anew(classifier, digit_networks.SIGMOID_INITIALIZER)
-    return digit_networks.fine_tune(
+        digit_evaluation.draw_weights_anew(
+            classifier, digit_evaluation.SIGMOID_INITIALIZER
+        )
+    return digit_evaluation.fine_tune(
         classifier, splits, config.epochs, config.learning_rate, seed, inputs
     )
 

@@ -1,4 +1,4 @@
-"""Deep networks of digits: layers trained one by one, then all by back-propagation."""
+"""Deep networks of digits: trained by layers, then as a whole, and measured."""
 
 import keras
 import numpy as np
