@@ -4,7 +4,7 @@
     python training/benchmark_annealing.py --quick   # small sizes: does it run?
 
 Prints one line of JSON: `seconds` of an estimate by the number of threads; `nll`, the
-negative log likelihood of test images under our RBM and scikit-learn's, which have seen
+negative log likelihood of validation images under our RBM and scikit-learn's, which have seen
 the same batches in the same order, a list over seeds.
 """
 
@@ -52,13 +52,13 @@ def compare_nll(quick):
     """Returns the nats of both, after as many epochs at the same rate."""
     workload = WORKLOADS["rbm_epoch"]
     batches = workload.load_batches()[: 10 if quick else None]
-    test = load_images("test")[: 100 if quick else None]
+    held_out = load_images("validation")[: 100 if quick else None]
     nll = {"ours": [], "sklearn": []}
     for seed in SEEDS[: 1 if quick else None]:
         for name, train in (("ours", train_ours), ("sklearn", train_sklearn)):
             model = train(workload, batches, seed)
             log_partition = estimate(model, np.concatenate(batches), quick)
-            nll[name].append(-float(np.mean(model.log_prob(test, log_partition))))
+            nll[name].append(-float(np.mean(model.log_prob(held_out, log_partition))))
     return nll
 
 

@@ -221,7 +221,7 @@ def describe_annealing(figures):
         for values in (figures["nll"]["ours"], figures["nll"]["sklearn"])
     )
     return f"""- log Z of an RBM by 100 chains of 14,500 temperatures: {seconds:.0f} s.
-- Test digits after five epochs of PCD-1: {ours} nats, by scikit-learn's RBM
+- Held-out digits after five epochs of PCD-1: {ours} nats, by scikit-learn's RBM
   {sklearn}.
 """
 
