@@ -96,8 +96,9 @@ PROTOCOL = {
     "a step, ours twice, as algorithm 1 does. example_ratio: ours / example.",
     "g": "In a process of its own. seconds: log Z of rbm_mnist, 784 x 500, by 100 "
     "chains of 14,500 temperatures, once with each number of threads. nll: nats of the "
-    "5,000 validation images, binarized, of RBMs after five epochs of PCD-1 (100 chains, "
-    "batches of 100 in the same order, rate 0.05) by the same annealing; three seeds.",
+    "5,000 validation images, binarized, of RBMs after five epochs of PCD-1 (100 "
+    "chains, batches of 100 in the same order, rate 0.05) by the same annealing; three "
+    "seeds.",
 }
 
 

@@ -4,8 +4,8 @@
     python training/benchmark_annealing.py --quick   # small sizes: does it run?
 
 Prints one line of JSON: `seconds` of an estimate by the number of threads; `nll`, the
-negative log likelihood of validation images under our RBM and scikit-learn's, which have seen
-the same batches in the same order, a list over seeds.
+negative log likelihood of validation images under our RBM and scikit-learn's, which
+have seen the same batches in the same order, a list over seeds.
 """
 
 import argparse
