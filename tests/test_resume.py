@@ -90,6 +90,7 @@ def test_killed_and_resumed_training_is_exact(name, tmp_path):
         time.sleep(delay.uniform(0, 0.5))  # In an epoch, or while a file is written.
         process.kill()
         assert process.wait() == -signal.SIGKILL
+        time.sleep(1)  # TensorBoard orders its files by the second.
 
     # Another process goes on, which has seen nothing of the run but its files.
     actual, expected = train(name, killed), train(name, left_alone)
