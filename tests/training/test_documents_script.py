@@ -99,19 +99,24 @@ def test_a_wrong_gradient_finds_less(corpus, tmp_path, monkeypatch):
     assert figures["precision_at_10"] < 0.5
 
 
+def interrupt(monkeypatch, stage, step):
+    """Makes training get a signal at a step of a stage, once."""
+    original, steps = callbacks.Checkpoint.on_train_batch_end, []
+
+    def raise_signal(checkpoint, batch, logs=None):
+        steps.append(checkpoint.directory.name)
+        if steps.count(stage) == step:
+            signal.raise_signal(signal.SIGINT)
+        original(checkpoint, batch, logs)
+
+    monkeypatch.setattr(callbacks.Checkpoint, "on_train_batch_end", raise_signal)
+
+
 def test_further_layers_go_on_where_they_stopped(corpus, tmp_path, monkeypatch):
     flags = {"hidden_dims": (12, 6), "epochs": 2, "upper_epochs": 2}
     model = run(corpus, tmp_path / "whole", **flags)
     assert model.prop_up(np.ones((2, *model.visible_shape))).shape == (2, 6)
-    original, steps = callbacks.Checkpoint.on_train_batch_end, []
-
-    def interrupt(checkpoint, batch, logs=None):
-        steps.append(checkpoint.directory.name)
-        if steps.count("layer_2") == 5:
-            signal.raise_signal(signal.SIGINT)
-        original(checkpoint, batch, logs)
-
-    monkeypatch.setattr(callbacks.Checkpoint, "on_train_batch_end", interrupt)
+    interrupt(monkeypatch, "layer_2", 5)
     with pytest.raises(SystemExit, match="--resume"):
         run(corpus, tmp_path / "stopped", **flags)
     resumed = run(corpus, tmp_path / "stopped", **flags, resume=True)
@@ -145,15 +150,7 @@ def test_back_propagation_makes_bits_by_which_documents_are_found(
     assert find_by_bits(SemanticHashing.from_dbn(dbn)) < 0.5
     assert find_by_bits(model) > 0.7
 
-    original, steps = callbacks.Checkpoint.on_train_batch_end, []
-
-    def interrupt(checkpoint, batch, logs=None):
-        steps.append(checkpoint.directory.name)
-        if steps.count("codes") == 20:
-            signal.raise_signal(signal.SIGINT)
-        original(checkpoint, batch, logs)
-
-    monkeypatch.setattr(callbacks.Checkpoint, "on_train_batch_end", interrupt)
+    interrupt(monkeypatch, "codes", 20)
     with pytest.raises(SystemExit, match="--resume"):
         run(corpus, tmp_path / "stopped", **flags)
     resumed = run(corpus, tmp_path / "stopped", **flags, resume=True)

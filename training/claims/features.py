@@ -28,6 +28,7 @@ import repeated_runs
 import result_files
 from digit_evaluation import BATCH_SIZE
 from keras import ops
+from retrieval_figures import to_rows
 from script_helpers import flag, in_batches, parse_flags
 
 from gen_keras import image_grids
@@ -71,7 +72,7 @@ def run(name, seed, config):
     """Returns the figures of a layer, or of a network."""
     splits = digit_evaluation.load_splits(config.max_images)
     if name == "pixels":
-        return measure([flat(each.images) for each in splits], splits, seed)
+        return measure([to_rows(each.images) for each in splits], splits, seed)
     if name == "random":
         keras.utils.set_random_seed(seed)
         model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
@@ -85,11 +86,6 @@ def run(name, seed, config):
     picture = draw(weights, features[0], splits[0].images)
     picture.save(pathlib.Path(config.log_dir) / f"{name}_{seed}.png")
     return measure(features, splits, seed) | {"pixels_of_half": spread_of(weights)}
-
-
-def flat(images):
-    """Returns images as rows."""
-    return images.reshape(len(images), -1)
 
 
 def prop_up(model, images, level):

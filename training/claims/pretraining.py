@@ -29,7 +29,7 @@ import numpy as np
 import repeated_runs
 from digit_evaluation import BATCH_SIZE, load_splits
 from keras import ops
-from script_helpers import flag, parse_flags
+from script_helpers import flag, in_batches, parse_flags
 
 from gen_keras import datasets
 from gen_keras.models import DBM, DBN
@@ -90,14 +90,11 @@ def add_means(model):
     """Returns a function from images to the inputs of the classifier of a `DBM`."""
 
     def add(images):
-        parts = np.array_split(images, -(-len(images) // 1000))
-        means = [
-            np.concatenate(layer)
-            for layer in zip(
-                *(map(ops.convert_to_numpy, model.mean_field(x)[1:]) for x in parts),
-                strict=True,
-            )
+        parts = [
+            [ops.convert_to_numpy(means) for means in model.mean_field(batch)[1:]]
+            for batch in in_batches(images, 1000)
         ]
+        means = [np.concatenate(layer) for layer in zip(*parts, strict=True)]
         return [images, *means]
 
     return add
