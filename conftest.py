@@ -1,4 +1,4 @@
-"""Which tests run where, and that no test is skipped unnoticed."""
+"""Which tests run where, from which seed, and that no test is skipped unnoticed."""
 
 import os
 
@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def seed_of_unseeded_models():
+    """Makes a test draw the same numbers each time, alone or among others."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.hookimpl(trylast=True)
