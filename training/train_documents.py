@@ -127,6 +127,10 @@ def fine_tune(config, dbn, documents, held_out):
 
 def load(config, split):
     """Returns the documents of a split."""
+    for name, value in script_helpers.dataset_options(config).items():
+        raise ValueError(
+            f"--{name.replace('_', '-')} is for images; leave it out. Received: {value}"
+        )
     documents = datasets.load_documents(
         config.dataset, split, config.num_words, config.max_share
     )

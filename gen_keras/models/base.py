@@ -431,9 +431,12 @@ class WithClasses:
         """Trains, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If classes are given as an array, and one is out of range.
+            ValueError: If classes are given as an array, and one is out of range, or
+                those of `validation_data`.
         """
         self._check_classes(x, y)
+        held_out = keras.utils.unpack_x_y_sample_weight(kwargs.get("validation_data"))
+        self._check_classes(*held_out[:2])
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):

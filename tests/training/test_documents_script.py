@@ -181,6 +181,8 @@ def test_mistakes_end_with_one_line(corpus, tmp_path):
         run(corpus, tmp_path / "run", dataset="mnist")
     with pytest.raises(SystemExit, match="Error: .* fewer than one batch"):
         run(corpus, tmp_path / "run", batch_size=1000)
+    with pytest.raises(SystemExit, match="Error: --image-size is for images.*: 32"):
+        run(corpus, tmp_path / "run", image_size=32)
     run(corpus, tmp_path / "run", dry_run=True)
     assert not (tmp_path / "run").exists()
 
