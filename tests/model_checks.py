@@ -128,3 +128,14 @@ def assert_same_variables(a, b):
         np.testing.assert_array_equal(
             ops.convert_to_numpy(x), ops.convert_to_numpy(y), err_msg=x.path
         )
+
+
+def dropped_by(network):
+    """Returns the rate of each dropout layer, and what it drops of ones."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            ones = np.ones((64, layer.input.shape[-1]), "float32")
+            kept = ops.convert_to_numpy(layer(ones, training=True))
+            found.append((layer.rate, kept == 0))
+    return found

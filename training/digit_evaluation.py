@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers
 
 from gen_keras import datasets
+from gen_keras.models import DBN
 
 BATCH_SIZE = 100
 # Four times Glorot's, as sigmoid units want: from Glorot's own nothing was learned.
@@ -64,6 +65,14 @@ def train_dbn_layers(model, images, epochs, rates, seed):
         return model.draw_up(images, level, seed=epoch)
 
     train_layers(model.rbms, images, draw, epochs, rates, seed)
+
+
+def pretrain_dbn(images, hidden_dims, epochs, rate, seed):
+    """Returns a DBN of gray digits that has seen no label, see `train_layers`."""
+    keras.utils.set_random_seed(seed)
+    model = DBN((28, 28, 1), hidden_dims, seed=seed)
+    train_dbn_layers(model, images, epochs, [rate] * len(hidden_dims), seed)
+    return model
 
 
 def draw_weights_anew(network, initializer):

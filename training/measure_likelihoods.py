@@ -43,7 +43,7 @@ class Config(repeated_runs.Config):
     num_images: int = flag(10_000, "test images")
 
 
-def train(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
+def fit(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
     """Trains a model with a rate that falls to 0."""
     schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0)
     model.compile(keras.optimizers.SGD(schedule))
@@ -70,7 +70,7 @@ def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
         gap = float(energies[1] - energies[0])
         curve.append({"batches": done, "free_energy_gap": gap})
 
-    train(model, images, config.steps, 0.05, seed, watch=watch)
+    fit(model, images, config.steps, 0.05, seed, watch=watch)
     return model, curve
 
 
@@ -79,10 +79,10 @@ def train_dbn(images, held_out, seed, config):
     bottom = RBM((28, 28, 1), 500, seed=seed)
     top = RBM((500,), 2000, gibbs_steps=5, num_chains=100, seed=seed + 1)
     bottom.initialize_visible_bias(images)
-    train(bottom, images, config.layer_steps, 0.05, seed)
+    fit(bottom, images, config.layer_steps, 0.05, seed)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
     top.initialize_visible_bias(ops.convert_to_numpy(bottom.prop_up(images[:10_000])))
-    train(top, images, config.deep_steps, 0.05, seed, draw)
+    fit(top, images, config.deep_steps, 0.05, seed, draw)
     return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), []
 
 
@@ -93,9 +93,9 @@ def train_dbm(images, held_out, seed, config):
     rbms[0].initialize_visible_bias(images)
     for level, rbm in enumerate(rbms):
         draw = boltzmann_helpers.draw_units(rbms, level)
-        train(rbm, images, config.layer_steps, 0.05, seed, draw)
+        fit(rbm, images, config.layer_steps, 0.05, seed, draw)
     model.compose(rbms)
-    train(model, images, config.deep_steps, 0.005, seed)
+    fit(model, images, config.deep_steps, 0.005, seed)
     return model, []
 
 
@@ -113,13 +113,15 @@ def run(name, seed, config):
     keras.utils.set_random_seed(seed)
     images = datasets.load("mnist", "train").images
     held_out = datasets.load("mnist", "validation").images
-    path = pathlib.Path(config.log_dir) / f"{name}_{seed}.keras"
-    if not path.is_file():
+    path = pathlib.Path(config.log_dir) / f"{name}_{seed}.curve"
+
+    def train():
         model, curve = VARIANTS[name](images, held_out, seed, config)
-        model.save(path)
-        path.with_suffix(".curve").write_text(json.dumps(curve), "utf-8")
-    model = keras.saving.load_model(path)
-    curve = json.loads(path.with_suffix(".curve").read_text("utf-8"))
+        path.write_text(json.dumps(curve), "utf-8")
+        return model
+
+    model = repeated_runs.load_or_train(config, name, seed, train)
+    curve = json.loads(path.read_text("utf-8"))
     test = datasets.load("mnist", "test").take(config.num_images).images
     test = datasets.binarize(test, np.random.default_rng(0))
     return measure(model, images, test, config) | {"curve": curve}

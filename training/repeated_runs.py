@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import result_files
 from evaluation import standard_error
-from script_helpers import flag, one_line_errors, print_devices
+from script_helpers import flag, one_line_errors, print_devices, save
 
 from gen_keras import backend
 
@@ -107,6 +107,23 @@ def repeat(function, names, seeds, log_dir, settings):
             results[name].append(json.loads(path.read_text("utf-8")))
             print(path.stem, shorten(results[name][-1]), flush=True)
     return results
+
+
+def load_or_train(config, name, seed, train):
+    """Returns the model of a run from `log_dir/NAME_SEED.keras`, trained if need be.
+
+    What is measured on it may so be stopped, and go on.
+
+    Args:
+        config: `Config`.
+        name: String.
+        seed: Integer.
+        train: Function without arguments that returns a model.
+    """
+    path = pathlib.Path(config.log_dir) / f"{name}_{seed}.keras"
+    if not path.is_file():
+        save(train(), path)
+    return keras.saving.load_model(path)
 
 
 def describe_seeds(seeds):

@@ -320,6 +320,7 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
         layer_epochs=1,
         dbm_epochs=1,
         epochs=2,
+        dbm_tuning_epochs=2,
         max_images=300,
         log_dir=str(tmp_path / "runs"),
         out=str(tmp_path / "claim_pretraining.json"),

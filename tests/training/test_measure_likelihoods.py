@@ -49,7 +49,8 @@ def test_figures_are_the_exact_ones(name, images):
     assert figures["nll_backwards"] - figures["nll"] == pytest.approx(
         figures["bracket"], abs=1e-3
     )
-    assert -0.5 < figures["bracket"] < 4
+    noise = 4 * figures["bracket_standard_error"]  # A DBN's has one draw of an image.
+    assert -0.1 - noise < figures["bracket"] < 4 + noise
 
 
 @pytest.mark.parametrize("name", MAKERS)

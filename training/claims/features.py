@@ -57,15 +57,15 @@ class Config(repeated_runs.Config):
     max_images: int = flag(0, "of each split; 0: all")
 
 
-@functools.cache
-def pretrain(seed, layer_epochs, layer_rate, max_images):
+def load_or_pretrain(seed, config, images):
     """Returns a DBN that has seen digits, but no label."""
-    keras.utils.set_random_seed(seed)
-    model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
-    images = digit_evaluation.load("train", max_images).images
-    rates = [layer_rate] * len(HIDDEN_DIMS)
-    digit_evaluation.train_dbn_layers(model, images, layer_epochs, rates, seed)
-    return model
+    rbms = config.layer_epochs, config.layer_rate
+    return repeated_runs.load_or_train(
+        config,
+        "dbn",
+        seed,
+        lambda: digit_evaluation.pretrain_dbn(images, HIDDEN_DIMS, *rbms, seed),
+    )
 
 
 def run(name, seed, config):
@@ -77,7 +77,7 @@ def run(name, seed, config):
         keras.utils.set_random_seed(seed)
         model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
         return measure_network(model, True, splits, seed, config)
-    model = pretrain(seed, config.layer_epochs, config.layer_rate, config.max_images)
+    model = load_or_pretrain(seed, config, splits[0].images)
     if name == "pretrained":
         return measure_network(model, False, splits, seed, config)
     level = LAYERS.index(name)

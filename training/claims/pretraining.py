@@ -36,6 +36,7 @@ from gen_keras.models import DBM, DBN
 
 HIDDEN_DIMS = (500, 500, 2000)
 DBM_HIDDEN_DIMS = (500, 1000)
+DBM_DROPOUT = {"dropout": 0.5, "input_dropout": 0.2}
 VARIANTS = ("pretrained", "random", "svm", "dbm")
 
 
@@ -51,16 +52,9 @@ class Config(repeated_runs.Config):
     epochs: int = flag(30, "epochs of back-propagation")
     learning_rate: float = flag(0.2, "of back-propagation; falls to 0")
     dropout: float = flag(0.2, "share of hidden units dropped by back-propagation")
+    dbm_tuning_epochs: int = flag(120, "epochs of back-propagation of a DBM")
+    dbm_tuning_rate: float = flag(0.3, "of these; falls to 0")
     max_images: int = flag(0, "of each split; 0: all")
-
-
-def pretrain(images, seed, config):
-    """Returns a DBN whose layers were trained one by one on gray images."""
-    keras.utils.set_random_seed(seed)
-    model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
-    rates = [config.layer_rate] * len(HIDDEN_DIMS)
-    digit_evaluation.train_dbn_layers(model, images, config.layer_epochs, rates, seed)
-    return model
 
 
 def train_dbm(images, seed, config):
@@ -125,12 +119,27 @@ def run(name, seed, config):
     if name == "svm":
         return fit_svm(config.max_images)
     splits = load_splits(config.max_images)
-    inputs = None
+    load_or_train = functools.partial(repeated_runs.load_or_train, config, name, seed)
+    if name == "dbm":
+        model = load_or_train(lambda: train_dbm(splits[0].images, seed, config))
+        return digit_evaluation.fine_tune(
+            model.to_classifier(10, **DBM_DROPOUT),
+            splits,
+            config.dbm_tuning_epochs,
+            config.dbm_tuning_rate,
+            seed,
+            add_means(model),
+        )
     if name == "pretrained":
-        model = pretrain(splits[0].images, seed, config)
-    elif name == "dbm":
-        model = train_dbm(splits[0].images, seed, config)
-        inputs = add_means(model)
+        model = load_or_train(
+            lambda: digit_evaluation.pretrain_dbn(
+                splits[0].images,
+                HIDDEN_DIMS,
+                config.layer_epochs,
+                config.layer_rate,
+                seed,
+            )
+        )
     else:
         keras.utils.set_random_seed(seed)
         model = DBN((28, 28, 1), HIDDEN_DIMS, seed=seed)
@@ -140,7 +149,7 @@ def run(name, seed, config):
             classifier, digit_evaluation.SIGMOID_INITIALIZER
         )
     return digit_evaluation.fine_tune(
-        classifier, splits, config.epochs, config.learning_rate, seed, inputs
+        classifier, splits, config.epochs, config.learning_rate, seed
     )
 
 
@@ -155,7 +164,7 @@ def main(config):
         "784-500-500-2000-10 sigmoid units. pretrained: each RBM by CD-1, "
         f"{config.layer_epochs} epochs, batches of {BATCH_SIZE}, momentum 0.5, rate "
         f"{config.layer_rate:g} falling to 0, no labels; upper layers see samples. "
-        f"All networks: {config.epochs} epochs of SGD with momentum 0.9, rate "
+        f"Then, and random: {config.epochs} epochs of SGD with momentum 0.9, rate "
         f"{config.learning_rate:g} falling to 0, dropout {config.dropout:g} of hidden "
         "units; the epoch of the least validation error. random: four times Glorot's "
         "initial weights, as sigmoid units want. svm: radial basis functions, C = 5, "
@@ -163,7 +172,10 @@ def main(config):
         "mean-field updates, with the means of the upper layer as more inputs; its "
         "RBMs, on binarized images, as those of the DBN, but from half the rate, then "
         f"{config.dbm_epochs} epochs of all of it, from {config.dbm_rate:g}, 10 "
-        "mean-field updates, 100 chains of 5 Gibbs steps.",
+        "mean-field updates, 100 chains of 5 Gibbs steps; back-propagation of "
+        f"{config.dbm_tuning_epochs} epochs from {config.dbm_tuning_rate:g}, dropout "
+        f"{DBM_DROPOUT['dropout']:g} of hidden units and "
+        f"{DBM_DROPOUT['input_dropout']:g} of pixels.",
     )
 
 

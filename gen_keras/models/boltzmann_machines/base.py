@@ -10,7 +10,7 @@ import math
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from gen_keras import backend
 from gen_keras.models.base import check_examples
@@ -150,6 +150,20 @@ class TwoPhases:
                 f"{mask.min():g} to {mask.max():g}"
             )
         return ops.reshape(ops.convert_to_tensor(mask), (count, -1))
+
+
+def drop(x, rate, seed, place):
+    """Returns what a layer gives, a share of it dropped while training.
+
+    Args:
+        x: Symbolic tensor.
+        rate: Float, the share.
+        seed: Integer, or `None`.
+        place: Integer, by which the layers of a network draw differently.
+    """
+    if not rate:
+        return x
+    return layers.Dropout(rate, seed=None if seed is None else seed + place)(x)
 
 
 def to_states(name, states, num_units):

@@ -32,6 +32,7 @@ from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines.base import (
     TwoPhases,
     check_chain,
+    drop,
     to_states,
 )
 from gen_keras.models.boltzmann_machines.rbm import RBM
@@ -507,7 +508,7 @@ class DBM(TwoPhases, GenerativeModel):
 
     # Network for back-propagation -----------------------------------------------------
 
-    def to_classifier(self, num_classes, dropout=0.0):
+    def to_classifier(self, num_classes, dropout=0.0, input_dropout=0.0):
         """Returns a plain Keras model that begins as the mean-field updates.
 
         Each hidden layer hears of the one below and, as more inputs, of the means of q
@@ -515,7 +516,9 @@ class DBM(TwoPhases, GenerativeModel):
 
         Args:
             num_classes: Integer.
-            dropout: Float, the share of hidden units that are dropped while training.
+            dropout: Float, the share of hidden units that are dropped while training,
+                and of the means that are more inputs.
+            input_dropout: Float, the same of images.
 
         Returns:
             `keras.Model` from a list, images (batch, *visible_shape) and
@@ -524,15 +527,15 @@ class DBM(TwoPhases, GenerativeModel):
         """
         images = keras.Input(self.visible_shape)
         means = [keras.Input((dim,)) for dim in self.hidden_dims[1:]]
-        x = layers.Flatten()(images)
+        depth = len(self.hidden_dims)
+        x = drop(layers.Flatten()(images), input_dropout, self.seed, 0)
         for i, dim in enumerate(self.hidden_dims, 1):
             x = layers.Dense(dim, name=f"up_{i}")(x)
-            if i < len(self.hidden_dims):
+            if i < depth:
+                above = drop(means[i - 1], dropout, self.seed, depth + i)
                 down = layers.Dense(dim, use_bias=False, name=f"down_{i + 1}")
-                x = layers.Add()([x, down(means[i - 1])])
-            x = layers.Activation("sigmoid")(x)
-            if dropout:
-                x = layers.Dropout(dropout, seed=self.seed)(x)
+                x = layers.Add()([x, down(above)])
+            x = drop(layers.Activation("sigmoid")(x), dropout, self.seed, i)
         logits = layers.Dense(num_classes, name="logits")(x)
         model = keras.Model([images, *means], logits, name="classifier")
         kernels = [ops.convert_to_numpy(kernel) for kernel in self.kernels]

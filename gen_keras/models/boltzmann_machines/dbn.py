@@ -33,7 +33,7 @@ from keras import layers, ops
 from gen_keras import backend
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
-from gen_keras.models.boltzmann_machines.base import TwoPhases
+from gen_keras.models.boltzmann_machines.base import TwoPhases, drop
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
@@ -463,12 +463,13 @@ class DBN(TwoPhases, GenerativeModel):
 
     # Networks for back-propagation ----------------------------------------------------
 
-    def to_classifier(self, num_classes, dropout=0.0):
+    def to_classifier(self, num_classes, dropout=0.0, input_dropout=0.0):
         """Returns a plain Keras model of the layers upwards, and a new one of logits.
 
         Args:
             num_classes: Integer.
             dropout: Float, the share of hidden units that are dropped while training.
+            input_dropout: Float, the same of visible units.
 
         Returns:
             `keras.Model` from (batch, *visible_shape) to logits (batch, num_classes).
@@ -476,7 +477,9 @@ class DBN(TwoPhases, GenerativeModel):
             is below the logits starts as `prop_up`. It shares no weights with this
             model.
         """
-        inputs, outputs = self._build_encoder(dropout=dropout)
+        inputs, outputs = self._build_encoder(
+            dropout=dropout, input_dropout=input_dropout
+        )
         outputs = layers.Dense(num_classes, name="logits")(outputs)
         model = keras.Model(inputs, outputs, name="classifier")
         self._hand_over(model)
@@ -516,10 +519,10 @@ class DBN(TwoPhases, GenerativeModel):
         inputs = keras.Input(self.visible_shape)
         return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
 
-    def _build_encoder(self, code_noise=0.0, dropout=0.0):
+    def _build_encoder(self, code_noise=0.0, dropout=0.0, input_dropout=0.0):
         """Returns inputs, and outputs of dense layers named up_1, up_2 and so on."""
         x = inputs = keras.Input(self.visible_shape)
-        x = layers.Flatten()(x)
+        x = drop(layers.Flatten()(x), input_dropout, self.seed, 0)
         for i, rbm in enumerate(self.rbms, 1):
             x = layers.Dense(rbm.num_hidden, name=f"up_{i}")(x)
             if rbm is self.top and code_noise:
@@ -527,9 +530,7 @@ class DBN(TwoPhases, GenerativeModel):
                 x = layers.GaussianNoise(1.0, seed=self.seed)(x)  # Keras allows ≤ 1.
                 x = layers.Rescaling(code_noise)(x)
             activation = ACTIVATIONS[type(rbm.hidden_layer)]
-            x = layers.Activation(activation)(x)
-            if dropout:
-                x = layers.Dropout(dropout, seed=self.seed)(x)
+            x = drop(layers.Activation(activation)(x), dropout, self.seed, i)
         return inputs, x
 
     def _hand_over(self, network):

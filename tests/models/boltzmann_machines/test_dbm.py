@@ -7,7 +7,7 @@ from keras import ops
 
 from gen_keras import metrics
 from gen_keras.models import DBM, RBM
-from tests.model_checks import check_model
+from tests.model_checks import check_model, dropped_by
 
 DATA = (np.random.default_rng(0).uniform(0, 1, (64, 6)) < 0.3).astype("float32")
 TOLERANCE = 5 * 0.5 / 90
@@ -377,9 +377,16 @@ def test_classifier_begins_as_mean_field(hidden_dims):
     features = keras.Model(classifier.inputs, classifier.get_layer("logits").input)
     actual = to_numpy(features([V, *means[1:]]))
     np.testing.assert_allclose(actual, means[-1], atol=1e-4)
-    dropping = model.to_classifier(7, dropout=0.5)
-    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
-    assert rates == [0.5] * len(hidden_dims)
+
+
+def test_dropout_is_before_and_behind_each_layer():
+    model = make_model(hidden_dims=(40, 40, 40), seed=0)
+    dropped = dropped_by(model.to_classifier(7, dropout=0.5, input_dropout=0.25))
+    rates = [rate for rate, _ in dropped]
+    assert sorted(rates) == [0.25] + [0.5] * 5  # Two of the means from above.
+    units = [mask for _, mask in dropped if mask.size == 64 * 40]
+    assert abs(np.corrcoef([mask.ravel() for mask in units]) - np.eye(5)).max() < 0.1
+    assert dropped_by(model.to_classifier(7)) == []
 
 
 def test_images_keep_their_shape():

@@ -9,7 +9,7 @@ from gen_keras import metrics
 from gen_keras.models import DBN, RBM
 from gen_keras.models.boltzmann_machines import units
 from gen_keras.models.boltzmann_machines.dbn import stack_rbms
-from tests.model_checks import check_model
+from tests.model_checks import check_model, dropped_by
 
 RNG = np.random.default_rng(0)
 DATA = (RNG.uniform(0, 1, (64, 6)) < 0.3).astype("float32")
@@ -397,9 +397,12 @@ def test_networks_of_layers_that_had_copies_start_as_these():
 
 
 def test_dropout_follows_each_layer():
-    dropping = make_tiny_model().to_classifier(7, dropout=0.5)
-    rates = [x.rate for x in dropping.layers if isinstance(x, keras.layers.Dropout)]
-    assert rates == [0.5] * 3
+    model = make_model(hidden_dims=(40, 40, 40), seed=0)
+    dropped = dropped_by(model.to_classifier(7, dropout=0.5, input_dropout=0.25))
+    assert [rate for rate, _ in dropped] == [0.25, 0.5, 0.5, 0.5]
+    units = [mask.ravel() for _, mask in dropped[1:]]
+    assert abs(np.corrcoef(units) - np.eye(3)).max() < 0.1
+    assert dropped_by(model.to_classifier(7)) == []
 
 
 def test_noise_is_on_the_code_while_training_alone():
