@@ -1,11 +1,15 @@
 """Likelihoods by annealed importance sampling, of whatever has an RBM in it."""
 
 import numpy as np
+from evaluation import standard_error
 from keras import ops
 
 from gen_keras import datasets, metrics
 from gen_keras.models import DBM, DBN, RBM, ClassRBM
 from gen_keras.models.boltzmann_machines import units
+
+NUM_FOR_RATES = 10_000  # Training images, of the base model.
+NUM_BACKWARDS = 500  # Images of reverse annealing.
 
 
 def suits(model):
@@ -26,22 +30,14 @@ def make_schedule(num_temperatures):
     return metrics.reference_schedule()
 
 
-def weights_of(model, images):
-    """Returns the weights of the RBM whose log Z a model has, and its base biases."""
+def weights_of(model):
+    """Returns the weights of the RBM whose log Z a model has."""
     if isinstance(model, DBM):
-        few = images[:10_000]
-        hidden = [ops.convert_to_numpy(means) for means in model.mean_field(few)]
-        even = np.concatenate([few.reshape(len(few), -1), *hidden[1::2]], axis=1)
-        return model.as_rbm(), metrics.base_rate_bias(even)
-    if isinstance(model, DBN):
-        below = ops.convert_to_numpy(
-            model.prop_up(images[:10_000], len(model.rbms) - 1)
-        )
-        return model.top._weight_arrays(), metrics.base_rate_bias(below)
-    return model._weight_arrays(), metrics.base_rate_bias(images)
+        return model.as_rbm()
+    return (model.top if isinstance(model, DBN) else model)._weight_arrays()
 
 
-def reverse_log_prob(model, images, weights, base_bias, schedule):
+def reverse_log_prob(model, images, base_biases, schedule):
     """Returns log p(v) from below by reverse annealing, (num_images,), in nats.
 
     Of a DBN or DBM it is that of one draw of q, whose probability is taken off, in the
@@ -62,8 +58,24 @@ def reverse_log_prob(model, images, weights, base_bias, schedule):
             layers = model._draw_states_up(model._flatten(images), len(model.rbms) - 1)
         rest = ops.convert_to_numpy(model._log_ratio(layers))
         states = ops.convert_to_numpy(layers[-1])
-    options = {"base_bias": base_bias, "schedule": schedule}
+    options = {"base_biases": base_biases, "schedule": schedule}
+    weights = weights_of(model)
     return metrics.reverse_annealing(*weights, states, **options) + rest
+
+
+def measure_bracket(model, images, nll, base_biases, schedule):
+    """Returns how much more nll reverse annealing gives to the first of some images.
+
+    Args:
+        model: `RBM`, `DBN` or `DBM`.
+        images: Array of binary images.
+        nll: Float array (num_images,), by annealing forwards.
+        base_biases: See `metrics.reverse_annealing`.
+        schedule: The same.
+    """
+    backwards = reverse_log_prob(model, images[:NUM_BACKWARDS], base_biases, schedule)
+    gap = -nll[:NUM_BACKWARDS] - backwards
+    return {"bracket": gap.mean(), "bracket_standard_error": standard_error(gap)}
 
 
 def log_bernoulli(states, means):

@@ -111,7 +111,7 @@ def estimate(model, images, quick):
 
     schedule = metrics.linear_schedule(100) if quick else metrics.reference_schedule()
     return model.log_partition(
-        "ais", base_bias=metrics.base_rate_bias(images), schedule=schedule
+        "ais", base_biases=model.base_biases(images[:10_000]), schedule=schedule
     )
 
 

@@ -542,45 +542,51 @@ class SampleEvaluation(Evaluation):
         """Returns the test NLL of an RBM, or a bound of it, with log Z by annealing."""
         config, model = self.config, self.model
         schedule = annealing.make_schedule(config.num_temperatures)
-        weights, base_bias = annealing.weights_of(model, self.train.images)
+        base_biases = model.base_biases(self.train.images[: annealing.NUM_FOR_RATES])
         log_z = metrics.annealed_importance_sampling(
-            *weights,
-            base_bias=base_bias,
+            *annealing.weights_of(model),
+            base_biases=base_biases,
             schedule=schedule,
             num_chains=config.num_chains,
             seed=config.seed,
             verbose=int(sys.stdout.isatty()),
         )
+        real = self.binarize(self.real.images)
 
         def measure(images):
             # log Z is added in float64.
             log_prob = functools.partial(annealing.log_prob, model, log_partition=0.0)
-            return -self.map_batches(log_prob, self.binarize(images))
+            return log_z.log_partition - self.map_batches(log_prob, images).astype(
+                float
+            )
 
-        values, seen = measure(self.real.images), measure(self.others.images)
-        nll = values.mean() + log_z.log_partition
+        values, seen = measure(real), measure(self.binarize(self.others.images))
         name = "nll" if isinstance(model, RBM) else "nll_bound"
         return (
             f"{self.num_real}, binarized stochastically once, seed "
             f"{config.seed}; log Z by annealed importance sampling, "
             f"{config.num_chains} chains of {len(schedule) - 1:,} temperatures"
             + ("" if config.num_temperatures else " (Salakhutdinov and Murray, 2008)")
-            + " from the base rates of the training images. Nats per image. nll_range: "
+            + " from units without couplings, at the rates that all layers have on "
+            f"{annealing.NUM_FOR_RATES:,} training images. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
-            f"chains. train_{name}: the first {len(self.others):,} training images."
+            f"chains. bracket: how much more reverse annealing (RAISE) gives "
+            f"{annealing.NUM_BACKWARDS} of the images. train_{name}: the first "
+            f"{len(self.others):,} training images."
             + ("" if name == "nll" else " nll_bound: an upper bound of the NLL."),
             {
-                name: nll,
+                name: values.mean(),
                 "nll_standard_error_of_images": standard_error(values),
                 "nll_range": [
-                    nll + sign * 3 * log_z.standard_error for sign in (-1, 1)
+                    values.mean() + sign * 3 * log_z.standard_error for sign in (-1, 1)
                 ],
-                f"train_{name}": seen.mean() + log_z.log_partition,
+                f"train_{name}": seen.mean(),
                 "log_partition": log_z.log_partition,
                 "log_partition_standard_error": log_z.standard_error,
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
-            },
+            }
+            | annealing.measure_bracket(model, real, values, base_biases, schedule),
         )
 
     def measure_classification(self):

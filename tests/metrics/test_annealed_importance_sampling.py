@@ -71,11 +71,36 @@ def test_estimate_is_within_three_standard_errors_of_exact(shape, scale, dtype):
 def test_any_base_model_leads_to_the_same_partition_function():
     rbm = make_rbm(60, 12)
     exact = metrics.exact_log_partition(*rbm)
-    base_bias = np.random.default_rng(5).normal(0, 1, 60)
+    rng = np.random.default_rng(5)
+    base_biases = rng.normal(0, 1, 60), rng.normal(0, 1, 12)
     estimate = metrics.annealed_importance_sampling(
-        *rbm, base_bias, metrics.linear_schedule(200), num_chains=500
+        *rbm, base_biases, metrics.linear_schedule(200), num_chains=500
     )
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
+
+
+def test_a_base_at_the_rates_of_both_layers_needs_fewer_temperatures():
+    # Many hidden units, few of which are ever active: from coins most are at first.
+    kernel, visible_bias, _ = make_rbm(16, 400, scale=0.5)
+    rbm = kernel, visible_bias, np.full(400, -3.0)
+    exact = metrics.exact_log_partition(*rbm)
+    rng = np.random.default_rng(0)
+    visible = np.zeros((200, 16))
+    for _ in range(200):  # Samples of the model.
+        hidden = 1 / (1 + np.exp(-visible @ kernel + 3))
+        drawn = (rng.random(hidden.shape) < hidden).astype(float)
+        means = 1 / (1 + np.exp(-drawn @ kernel.T - visible_bias))
+        visible = (rng.random(means.shape) < means).astype(float)
+    rates = metrics.base_rate_bias(visible), metrics.base_rate_bias(hidden)
+    for_visible_alone = rates[0], np.zeros(400)
+    errors = [
+        exact
+        - metrics.annealed_importance_sampling(
+            *rbm, base_biases, metrics.linear_schedule(30)
+        ).log_weights.mean()
+        for base_biases in (None, for_visible_alone, rates)
+    ]
+    assert 0 < errors[2] < 0.6 * min(errors[:2])
 
 
 def test_one_temperature_is_plain_importance_sampling():
@@ -104,16 +129,16 @@ def test_one_temperature_is_plain_importance_sampling():
 
 
 def test_uncoupled_rbm_with_its_own_base_has_no_spread():
-    _, visible_bias, _ = make_rbm(30, 8)
+    _, visible_bias, hidden_bias = make_rbm(30, 8)
     estimate = metrics.annealed_importance_sampling(
         np.zeros((30, 8)),
         visible_bias,
-        np.zeros(8),
-        visible_bias,
+        hidden_bias,
+        (visible_bias, hidden_bias),
         metrics.linear_schedule(5),
     )
-    exact = np.logaddexp(0, visible_bias).sum() + 8 * np.log(2)
-    np.testing.assert_allclose(estimate.log_weights, exact, rtol=1e-12)
+    exact = np.logaddexp(0, np.append(visible_bias, hidden_bias)).sum()
+    np.testing.assert_allclose(estimate.log_weights, exact, rtol=1e-8)
 
 
 def log_probabilities(rbm, visible):
@@ -133,7 +158,7 @@ def test_reverse_annealing_weighs_a_distribution(num_temperatures):
     log_weights = metrics.reverse_annealing(
         *rbm,
         np.repeat(states, 4000, axis=0),
-        base_bias=[0.3, -0.5, 0.0, 1.0],
+        base_biases=([0.3, -0.5, 0.0, 1.0], [-0.4, 0.6, 1.0]),
         schedule=metrics.linear_schedule(num_temperatures),
         dtype="float64",
     )
@@ -220,7 +245,7 @@ def test_base_rate_bias_is_the_logit_of_the_smoothed_mean():
         ({"schedule": [0.0, 0.5]}, "from 0 to 1"),
         ({"schedule": [0.0, 0.7, 0.5, 1.0]}, "from 0 to 1"),
         ({"num_chains": 1}, "at least 2. Received: 1"),
-        ({"base_bias": np.zeros(3)}, r"shape \(4,\)"),
+        ({"base_biases": [np.zeros(3)] * 2}, r"\(4,\) and \(3,\).*\(3,\) and \(3,\)"),
     ],
 )
 def test_bad_settings_are_named(options, message):

@@ -129,6 +129,7 @@ def test_likelihood_of_a_small_rbm_is_the_exact_one(tmp_path):
     low, high = figures["nll_range"]
     assert low <= exact <= high
     assert figures["log_weight_range"][0] < figures["log_partition"]
+    assert -0.1 < figures["bracket"] < 2
 
 
 def test_samples_of_emoji_are_held_against_emoji(tmp_path):

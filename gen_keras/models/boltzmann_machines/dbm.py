@@ -425,16 +425,14 @@ class DBM(TwoPhases, GenerativeModel):
             layers_of_states.append(to_states(f"hidden[{i}]", states, dim))
         return self._energy(layers_of_states)
 
-    def log_partition(self, method="auto", base_bias=None, **options):
+    def log_partition(self, method="auto", **options):
         """Returns log Z in nats, a float.
 
         Args:
             method: "exact" enumerates the states of the even or of the odd layers, at
                 most 25 units; "ais" estimates by annealed importance sampling; "auto"
                 is exact up to 20 units.
-            base_bias: Array (num_visible,) or `None`, of the base model of annealing,
-                see `metrics.base_rate_bias`.
-            **options: Arguments of `annealed_importance_sampling`.
+            **options: Arguments of `annealed_importance_sampling`, for `as_rbm`.
 
         Raises:
             ValueError: If `method` is unknown or cannot be used.
@@ -446,12 +444,26 @@ class DBM(TwoPhases, GenerativeModel):
         rbm = self.as_rbm()
         if method == "exact" or (method == "auto" and min(rbm[0].shape) <= 20):
             return metrics.exact_log_partition(*rbm)
-        if base_bias is not None:
-            hidden = len(rbm[1]) - self.layer_dims[0]
-            base_bias = np.concatenate([np.ravel(base_bias), np.zeros(hidden)])
-        return metrics.annealed_importance_sampling(
-            *rbm, base_bias=base_bias, **options
-        ).log_partition
+        return metrics.annealed_importance_sampling(*rbm, **options).log_partition
+
+    def base_biases(self, visible):
+        """Returns with what to begin annealing: units at the rates of data, uncoupled.
+
+        Args:
+            visible: Array of shape (num_examples, *visible_shape), such as 10,000
+                training images.
+
+        Returns:
+            Pair of float64 arrays (num_even,) and (num_odd,), `base_biases` of
+            `log_partition("ais", ...)`. From fair coins in the hidden layers annealing
+            may miss where the data are, and not show it.
+        """
+        layers_of_means = [self._flatten(visible), *self.mean_field(visible)]
+        biases = [
+            metrics.base_rate_bias(ops.convert_to_numpy(means))
+            for means in layers_of_means
+        ]
+        return np.concatenate(biases[0::2]), np.concatenate(biases[1::2])
 
     def as_rbm(self):
         """Returns the weights of the RBM between the even and the odd layers.

@@ -415,6 +415,16 @@ class DBN(TwoPhases, GenerativeModel):
         """Returns log Z of the top RBM in nats, a float; see `RBM.log_partition`."""
         return self.top.log_partition(method, **options)
 
+    def base_biases(self, visible):
+        """Returns `RBM.base_biases` of the top RBM.
+
+        Args:
+            visible: Array of shape (num_examples, *visible_shape), such as 10,000
+                training images.
+        """
+        below = self.draw_up(visible, len(self.rbms) - 1, seed=0)
+        return self.top.base_biases(ops.convert_to_numpy(below))
+
     def log_prob_bound(self, visible, log_partition=None, num_samples=1, seed=None):
         """Returns a lower bound of log p(v), one value an example, in nats.
 

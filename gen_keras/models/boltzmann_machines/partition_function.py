@@ -41,8 +41,8 @@ class PartitionFunction:
             num_words: Integer, of replicated softmax units only: Z is that of the
                 sequences of so many words.
             **options: Arguments of `metrics.annealed_importance_sampling`: `schedule`,
-                `num_chains`, `seed` and `verbose`, and of binary units `base_bias` and
-                `dtype`. Other units are annealed from their own biases, in float32.
+                `num_chains`, `seed` and `verbose`, and of binary units `base_biases`
+                and `dtype`. Other units are annealed from their own biases, in float32.
 
         Raises:
             ValueError: If `method` is unknown or cannot be used.
@@ -73,6 +73,32 @@ class PartitionFunction:
         if is_exact:
             return self._enumerate(self._make_total(num_words))
         return self.anneal(num_words, **options).log_partition
+
+    def base_biases(self, visible):
+        """Returns with what to begin annealing: units at the rates of data, uncoupled.
+
+        Args:
+            visible: Array of shape (num_examples, *visible_shape), such as 10,000
+                training images.
+
+        Returns:
+            Pair of float64 arrays (num_visible,) and (num_hidden,), `base_biases` of
+            `log_partition("ais", ...)`.
+
+        Raises:
+            ValueError: If units are not binary: they begin with their own biases.
+        """
+        for layer, name in (
+            (self.visible_layer, self.visible_units),
+            (self.hidden_layer, self.hidden_units),
+        ):
+            if not isinstance(layer, units.Bernoulli):
+                raise ValueError(
+                    "`base_biases` are of binary units; others begin with their own "
+                    f"biases. Received: {name}"
+                )
+        hidden = ops.convert_to_numpy(self.prop_up(visible))
+        return metrics.base_rate_bias(visible), metrics.base_rate_bias(hidden)
 
     def _log_partition_of(self, visible):
         """Returns log Z, of counts that for documents as long as these."""

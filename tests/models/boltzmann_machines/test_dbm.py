@@ -115,20 +115,22 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
     for variable in model.trainable_variables:
         variable.assign(generator.normal(0, scale, variable.shape))
     exact = model.log_partition("exact")
-    for base_bias in (None, generator.normal(0, 1, 25)):
+    images = generator.uniform(0, 1, (50, 25)).astype("float32")
+    for base_biases in (None, model.base_biases(images)):
         options = {"schedule": metrics.linear_schedule(1000), "num_chains": 200}
-        kernel, even, odd = model.as_rbm()
-        padded = None
-        if base_bias is not None:
-            padded = np.concatenate([base_bias, np.zeros(len(even) - 25)])
-        estimate = metrics.annealed_importance_sampling(
-            kernel, even, odd, padded, **options
-        )
+        options["base_biases"] = base_biases
+        estimate = metrics.annealed_importance_sampling(*model.as_rbm(), **options)
         assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
         assert estimate.standard_error < 0.2
-        assert estimate.log_partition == model.log_partition(
-            "ais", base_bias=base_bias, **options
-        )
+        assert estimate.log_partition == model.log_partition("ais", **options)
+
+
+def test_annealing_begins_at_the_rates_of_all_layers():
+    model = make_tiny_model(hidden_dims=(3, 2, 4), scale=0.5)
+    h1, h2, h3 = (to_numpy(means).mean(axis=0) for means in model.mean_field(V))
+    rates = [1 / (1 + np.exp(-bias)) for bias in model.base_biases(V)]
+    np.testing.assert_allclose(rates[0], [0.5] * 4 + [*(16 * h2 + 1) / 18], rtol=1e-4)
+    np.testing.assert_allclose(rates[1], (16 * np.append(h1, h3) + 1) / 18, rtol=1e-4)
 
 
 # At 1/4, the last draw of the odd layers at 1 would be off by 0.047.

@@ -165,6 +165,7 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
             variable.assign(generator.normal(0, scale, variable.shape))
     exact = model.log_partition("exact")
     options = {"schedule": metrics.linear_schedule(1000), "num_chains": 200}
+    options["base_biases"] = model.base_biases(DATA)
     estimate = metrics.annealed_importance_sampling(
         *model.top._weight_arrays(), **options
     )
@@ -174,6 +175,16 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
     assert log_z == estimate.log_partition
     bounds = [to_numpy(model.log_prob_bound(DATA, z, seed=0)) for z in (log_z, exact)]
     np.testing.assert_allclose(bounds[0] - bounds[1], exact - log_z, atol=1e-4)
+
+
+def test_annealing_begins_at_the_rates_of_the_two_top_layers():
+    model = make_tiny_model()
+    many = np.repeat(V, 500, axis=0)
+    rates = [1 / (1 + np.exp(-bias)) for bias in model.base_biases(many)]
+    below = to_numpy(model.draw_up(many, 2, seed=1))
+    top = to_numpy(model.top.prop_up(below))
+    np.testing.assert_allclose(rates[0], below.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(rates[1], top.mean(axis=0), atol=0.03)
 
 
 def test_bound_is_tight_where_q_is_the_posterior():

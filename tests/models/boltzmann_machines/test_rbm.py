@@ -116,6 +116,15 @@ def test_log_partition_by_annealing_agrees_with_enumeration():
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
     assert estimate.standard_error < 0.1
     assert model.log_partition("ais", schedule=schedule) == estimate.log_partition
+
+    data = rng.uniform(0, 1, (50, 30)).astype("float32")
+    visible, hidden = model.base_biases(data)
+    np.testing.assert_array_equal(visible, metrics.base_rate_bias(data))
+    means = ops.convert_to_numpy(model.prop_up(data))
+    np.testing.assert_array_equal(hidden, metrics.base_rate_bias(means))
+    options = {"schedule": schedule, "num_chains": 500}
+    from_rates = model.log_partition("ais", base_biases=(visible, hidden), **options)
+    assert from_rates == pytest.approx(exact, abs=0.1)
     with pytest.raises(ValueError, match="method"):
         model.log_partition("guess")
 
