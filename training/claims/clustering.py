@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
+import PIL.ImageFont
 import repeated_runs
 import result_files
 from digit_evaluation import BATCH_SIZE, load
@@ -35,7 +36,11 @@ from gen_keras.models.boltzmann_machines.dbn import stack_rbms
 
 SHAPE = (28, 28, 1)
 HIDDEN_DIMS = (500, 250, 125, 2)
-VARIANTS = ("dbn", "random", "pca")
+VARIANTS = {
+    "dbn": "Autoencoder from a DBN",
+    "random": "The same from random weights",
+    "pca": "PCA",
+}
 NUM_SHOWN = 2000  # Digits of a map.
 # The colours of the digits 0 to 9.
 COLORS = (
@@ -120,36 +125,50 @@ def measure(codes, labels, test_codes, test_labels, seed):
 
 
 def draw_map(points, labels, side=420):
-    """Returns a picture of points in the plane, in the colours of their classes."""
+    """Returns a picture of points in the plane, in the colours of their classes.
+
+    The outermost hundredth along each axis is left out.
+    """
     picture = PIL.Image.new("RGB", (2 * side, 2 * side), "white")
     brush = PIL.ImageDraw.Draw(picture)
     low, high = np.quantile(points, [0.005, 0.995], axis=0)
-    places = np.clip((points - low) / (high - low), -0.02, 1.02)
-    places = (0.04 + 0.92 * places * (1, -1) + (0, 0.92)) * (2 * side, 2 * side)
-    for (x, y), label in zip(places, labels, strict=True):
+    places = (points - low) / (high - low)
+    is_inside = ((places >= 0) & (places <= 1)).all(axis=1)
+    places = (0.02 + 0.96 * places * (1, -1) + (0, 0.96)) * (2 * side, 2 * side)
+    for (x, y), label in zip(places[is_inside], labels[is_inside], strict=True):
         brush.ellipse((x - 4, y - 4, x + 4, y + 4), fill=COLORS[label])
     return picture.resize((side, side), PIL.Image.Resampling.LANCZOS)
 
 
-def draw_maps(runs, gap=20):
-    """Returns the maps of the first seed side by side, and the colours of digits."""
-    maps = [draw_map(np.array(run["map"]), run["labels"]) for run in runs]
-    side = maps[0].width
-    width = len(maps) * (side + gap) - gap
-    picture = PIL.Image.new("RGB", (width, side + 36), "white")
+def draw_maps(runs, side=420, gap=20):
+    """Returns the maps of variants side by side, and the colours of digits.
+
+    Args:
+        runs: Dict from names of `VARIANTS` to results of `run`.
+        side: Integer, pixels of a map.
+        gap: Integer, pixels between two.
+    """
+    width = len(runs) * (side + gap) - gap
+    picture = PIL.Image.new("RGB", (width, side + 68), "white")
     brush = PIL.ImageDraw.Draw(picture)
-    for i, each in enumerate(maps):
-        picture.paste(each, (i * (side + gap), 0))
+    font = PIL.ImageFont.load_default(15)
+    for i, (name, run) in enumerate(runs.items()):
+        places = i * (side + gap), 28
+        each = draw_map(np.array(run["map"]), np.array(run["labels"]), side)
+        picture.paste(each, places)
+        brush.text((places[0] + 8, 4), VARIANTS[name], fill="#18181b", font=font)
     for digit, color in enumerate(COLORS):
-        x = digit * 34 + 4
-        brush.ellipse((x, side + 13, x + 10, side + 23), fill=color)
-        brush.text((x + 15, side + 12), str(digit), fill="#18181b")
+        x, y = digit * 38 + 8, side + 42
+        brush.ellipse((x, y + 3, x + 11, y + 14), fill=color)
+        brush.text((x + 17, y), str(digit), fill="#18181b", font=font)
     return picture
 
 
 def collect(results, picture):
     """Returns the figures without the maps, of which a picture is drawn."""
-    draw_maps([runs[0] for runs in results.values()]).save(picture, quality=85)
+    draw_maps({name: runs[0] for name, runs in results.items()}).save(
+        picture, quality=85
+    )
     kept = {
         name: [
             {k: v for k, v in run.items() if k not in ("map", "labels")} for run in runs
@@ -175,8 +194,8 @@ def main(config):
         "clusters by k-means of the 55,000 training images, each of the class that is "
         "the most frequent in it; the share of 10,000 test images that lie in a "
         "cluster of their class. neighbor_error: by the nearest training image in the "
-        f"plane. The picture shows {NUM_SHOWN:,} test digits of the first seed: dbn, "
-        "random, pca.",
+        f"plane. The picture shows {NUM_SHOWN:,} test digits of the first seed, but "
+        "for the outermost hundredth along each axis.",
         collect=functools.partial(collect, picture=path.with_suffix(".webp")),
     )
 
