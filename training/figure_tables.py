@@ -162,6 +162,13 @@ FIGURES = [
         error="log_partition_standard_error",
     ),
     Figure("likelihood", "train_nll_bound", "the same of training images, nats"),
+    Figure(
+        "likelihood",
+        "bracket",
+        "by how much more backwards, nats",
+        "{:+.2f}",
+        error="bracket_standard_error",
+    ),
     Figure("classification", "error", "test error", "{:.2%}", error="standard_error"),
     Figure("codes", "precision_at_10", "precision at 10 by codes", "{:.1%}"),
     Figure("codes", "mean_average_precision", "mean average precision", "{:.1%}"),
