@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def seed_of_unseeded_models():
-    """Makes a test draw the same numbers each time, alone or among others."""
+    """Makes the body of a test draw the same numbers, alone or among others."""
     keras.utils.set_random_seed(0)
 
 

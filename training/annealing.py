@@ -37,13 +37,13 @@ def weights_of(model):
     return (model.top if isinstance(model, DBN) else model)._weight_arrays()
 
 
-def reverse_log_prob(model, images, base_biases, schedule):
+def reverse_log_prob(model, images, base_biases, schedule, seed=0, verbose=0):
     """Returns log p(v) from below by reverse annealing, (num_images,), in nats.
 
     Of a DBN or DBM it is that of one draw of q, whose probability is taken off, in the
     RBM of `weights_of`; of a DBM its odd layers are summed out.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     states, rest = images.reshape(len(images), -1), 0.0
     if isinstance(model, DBM):
         means = [ops.convert_to_numpy(each) for each in model.mean_field(images)]
@@ -54,16 +54,16 @@ def reverse_log_prob(model, images, base_biases, schedule):
             -log_bernoulli(drawn, means),
         )
     if isinstance(model, DBN):
-        with model.seeded(0):
+        with model.seeded(seed):
             layers = model._draw_states_up(model._flatten(images), len(model.rbms) - 1)
         rest = ops.convert_to_numpy(model._log_ratio(layers))
         states = ops.convert_to_numpy(layers[-1])
     options = {"base_biases": base_biases, "schedule": schedule}
-    weights = weights_of(model)
-    return metrics.reverse_annealing(*weights, states, **options) + rest
+    options |= {"seed": seed, "verbose": verbose}
+    return metrics.reverse_annealing(*weights_of(model), states, **options) + rest
 
 
-def measure_bracket(model, images, nll, base_biases, schedule):
+def measure_bracket(model, images, nll, base_biases, schedule, **options):
     """Returns how much more nll reverse annealing gives to the first of some images.
 
     Args:
@@ -72,8 +72,13 @@ def measure_bracket(model, images, nll, base_biases, schedule):
         nll: Float array (num_images,), by annealing forwards.
         base_biases: See `metrics.reverse_annealing`.
         schedule: The same.
+        **options: `seed` and `verbose` of it.
+
+    Returns:
+        Dict of the mean and its standard error over images, that of log Z left out.
     """
-    backwards = reverse_log_prob(model, images[:NUM_BACKWARDS], base_biases, schedule)
+    few = images[:NUM_BACKWARDS]
+    backwards = reverse_log_prob(model, few, base_biases, schedule, **options)
     gap = -nll[:NUM_BACKWARDS] - backwards
     return {"bracket": gap.mean(), "bracket_standard_error": standard_error(gap)}
 

@@ -8,8 +8,6 @@ from gen_keras import datasets
 from gen_keras.models import DBN
 
 BATCH_SIZE = 100
-# Four times Glorot's, as sigmoid units want: from Glorot's own nothing was learned.
-SIGMOID_INITIALIZER = keras.initializers.VarianceScaling(16.0, "fan_avg", "uniform")
 
 
 def load(split, max_images=0):
@@ -75,13 +73,27 @@ def pretrain_dbn(images, hidden_dims, epochs, rate, seed):
     return model
 
 
-def draw_weights_anew(network, initializer):
-    """Draws the kernels of dense layers, parts of a network included; biases are 0."""
+def sigmoid_initializer():
+    """Returns four times Glorot's initial weights, as sigmoid units want.
+
+    From Glorot's own nothing was learned.
+    """
+    return keras.initializers.VarianceScaling(16.0, "fan_avg", "uniform")
+
+
+def draw_weights_anew(network, make_initializer):
+    """Draws the kernels of dense layers, parts of a network included; biases are 0.
+
+    Args:
+        network: `keras.Model`.
+        make_initializer: Function that returns an initializer, one for each layer: it
+            draws the same numbers whenever it is called.
+    """
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            draw_weights_anew(layer, initializer)
+            draw_weights_anew(layer, make_initializer)
         elif isinstance(layer, layers.Dense):
-            layer.kernel.assign(initializer(layer.kernel.shape))
+            layer.kernel.assign(make_initializer()(layer.kernel.shape))
             if layer.use_bias:
                 layer.bias.assign(np.zeros(layer.bias.shape))
 

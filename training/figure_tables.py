@@ -167,7 +167,6 @@ FIGURES = [
         "bracket",
         "by how much more backwards, nats",
         "{:+.2f}",
-        error="bracket_standard_error",
     ),
     Figure("classification", "error", "test error", "{:.2%}", error="standard_error"),
     Figure("codes", "precision_at_10", "precision at 10 by codes", "{:.1%}"),

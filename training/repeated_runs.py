@@ -123,7 +123,9 @@ def load_or_train(config, name, seed, train):
     path = pathlib.Path(config.log_dir) / f"{name}_{seed}.keras"
     if not path.is_file():
         save(train(), path)
-    return keras.saving.load_model(path)
+    model = keras.saving.load_model(path)
+    keras.utils.set_random_seed(seed)  # What follows is the same, trained or not.
+    return model
 
 
 def describe_seeds(seeds):

@@ -543,22 +543,20 @@ class SampleEvaluation(Evaluation):
         config, model = self.config, self.model
         schedule = annealing.make_schedule(config.num_temperatures)
         base_biases = model.base_biases(self.train.images[: annealing.NUM_FOR_RATES])
+        options = {"seed": config.seed, "verbose": int(sys.stdout.isatty())}
         log_z = metrics.annealed_importance_sampling(
             *annealing.weights_of(model),
             base_biases=base_biases,
             schedule=schedule,
             num_chains=config.num_chains,
-            seed=config.seed,
-            verbose=int(sys.stdout.isatty()),
+            **options,
         )
         real = self.binarize(self.real.images)
 
         def measure(images):
             # log Z is added in float64.
             log_prob = functools.partial(annealing.log_prob, model, log_partition=0.0)
-            return log_z.log_partition - self.map_batches(log_prob, images).astype(
-                float
-            )
+            return log_z.log_partition - self.map_batches(log_prob, images)
 
         values, seen = measure(real), measure(self.binarize(self.others.images))
         name = "nll" if isinstance(model, RBM) else "nll_bound"
@@ -571,7 +569,8 @@ class SampleEvaluation(Evaluation):
             f"{annealing.NUM_FOR_RATES:,} training images. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
             f"chains. bracket: how much more reverse annealing (RAISE) gives "
-            f"{annealing.NUM_BACKWARDS} of the images. train_{name}: the first "
+            f"{min(annealing.NUM_BACKWARDS, len(real))} of the images, of a DBM with "
+            f"its odd layers summed out. train_{name}: the first "
             f"{len(self.others):,} training images."
             + ("" if name == "nll" else " nll_bound: an upper bound of the NLL."),
             {
@@ -586,7 +585,9 @@ class SampleEvaluation(Evaluation):
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
             }
-            | annealing.measure_bracket(model, real, values, base_biases, schedule),
+            | annealing.measure_bracket(
+                model, real, values, base_biases, schedule, **options
+            ),
         )
 
     def measure_classification(self):

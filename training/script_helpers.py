@@ -360,7 +360,7 @@ def make_folder(path):
 
 def save(model, path):
     """Saves the model and prints how to load it; returns its path."""
-    temporary = path.with_name("unfinished.keras")  # Never half a model.
+    temporary = path.with_name(f"unfinished_{path.name}")  # Never half a model.
     model.save(temporary)
     temporary.replace(path)
     print(f"""Saved {path}. To use it:

@@ -10,10 +10,12 @@ distributions p_β that lead to the RBM, β = 0 … 1:
 Each chain gathers w = Σ_k log p*_βk(v) - log p*_βk-1(v), and Z_A exp(w) is an unbiased
 estimate of Z. Its logarithm is low on average: too few temperatures flatter a model, so
 look at the standard error and at the spread of the chains. They do not tell, though,
-when all chains have missed where the model is; `reverse_annealing` does. A base model
-that has the rates of the data in both layers, b_A and c_A, is there from the start: of
-a deep belief network of 2,000 hidden units, of which 200 were active at a time, fair
-coins in the hidden layer (c_A = 0, as in the literature) cost 18 nats.
+when all chains have missed where the model is; `reverse_annealing` does, if that is
+where the data are. A base model that has the rates of the data in both layers, b_A and
+c_A, is there from the start: of a deep belief network of 2,000 hidden units, of which
+200 were active at a time, fair coins in the hidden layer (c_A = 0, as in the
+literature) cost 18 nats. Modes far from the data, which short chains of training leave,
+are as hard to find from there, or harder.
 
 All is NumPy. Keras on JAX has no float64 by default, which the sums over thousands of
 temperatures want; and a temperature is two large matrix products, beside which the cost
@@ -252,14 +254,15 @@ class AnnealingPath:
     def __init__(self, kernel, visible_bias, hidden_bias, base_biases, schedule, dtype):
         kernel, visible_bias, hidden_bias = check_rbm(kernel, visible_bias, hidden_bias)
         shapes = visible_bias.shape, hidden_bias.shape
-        base_biases = map(np.zeros, shapes) if base_biases is None else base_biases
-        base_biases = [np.asarray(biases, "float64") for biases in base_biases]
-        if tuple(biases.shape for biases in base_biases) != shapes:
+        base_biases = [*map(np.zeros, shapes)] if base_biases is None else base_biases
+        received = [np.shape(biases) for biases in base_biases][:3]
+        if received != [*shapes]:
             raise ValueError(
-                f"`base_biases` must have the shapes {shapes[0]} and {shapes[1]} of "
-                "`visible_bias` and `hidden_bias`. Received: "
-                + " and ".join(str(biases.shape) for biases in base_biases)
+                f"`base_biases` must be a pair of the shapes {shapes[0]} and "
+                f"{shapes[1]}, of `visible_bias` and `hidden_bias`. Received: "
+                + ", ".join(map(str, received))
             )
+        base_biases = [np.asarray(biases, "float64") for biases in base_biases]
         # Python floats, since NumPy's would make float64 of float32 arrays.
         self.schedule = check_schedule(schedule).tolist()
         self.log_base_partition = sum(map(sum_softplus, base_biases))

@@ -436,7 +436,7 @@ class WithClasses:
         """
         self._check_classes(x, y)
         held_out = keras.utils.unpack_x_y_sample_weight(kwargs.get("validation_data"))
-        self._check_classes(*held_out[:2])
+        self._check_classes(*held_out[:2], name="validation_data[1]")
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -444,9 +444,9 @@ class WithClasses:
         self._check_classes(x, y)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def _check_classes(self, images, classes):
+    def _check_classes(self, images, classes, name="y"):
         if classes is not None:
-            check_labels("y", np.reshape(classes, -1), len(images), self.num_classes)
+            check_labels(name, np.reshape(classes, -1), len(images), self.num_classes)
 
     def unpack(self, data):
         """Returns images and one-hot classes, from what `fit` hands over.

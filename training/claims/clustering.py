@@ -81,7 +81,7 @@ def train(seed, config, is_pretrained):
         )
     network = model.to_autoencoder()
     if not is_pretrained:
-        digit_evaluation.draw_weights_anew(network, keras.initializers.GlorotUniform())
+        digit_evaluation.draw_weights_anew(network, keras.initializers.GlorotUniform)
     steps = config.epochs * (len(images) // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     network.compile(

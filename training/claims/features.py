@@ -165,7 +165,7 @@ def measure_network(model, is_random, splits, seed, config):
             classifier = model.to_classifier(10, config.dropout)
             if is_random:
                 digit_evaluation.draw_weights_anew(
-                    classifier, digit_evaluation.SIGMOID_INITIALIZER
+                    classifier, digit_evaluation.sigmoid_initializer
                 )
             train(classifier, few, rate, seed, config.steps)
             errors.append(

@@ -146,7 +146,7 @@ def run(name, seed, config):
     classifier = model.to_classifier(10, config.dropout)
     if name == "random":
         digit_evaluation.draw_weights_anew(
-            classifier, digit_evaluation.SIGMOID_INITIALIZER
+            classifier, digit_evaluation.sigmoid_initializer
         )
     return digit_evaluation.fine_tune(
         classifier, splits, config.epochs, config.learning_rate, seed
@@ -174,7 +174,7 @@ def main(config):
         f"{config.dbm_epochs} epochs of all of it, from {config.dbm_rate:g}, 10 "
         "mean-field updates, 100 chains of 5 Gibbs steps; back-propagation of "
         f"{config.dbm_tuning_epochs} epochs from {config.dbm_tuning_rate:g}, dropout "
-        f"{DBM_DROPOUT['dropout']:g} of hidden units and "
+        f"{DBM_DROPOUT['dropout']:g} of hidden units and of these means, and "
         f"{DBM_DROPOUT['input_dropout']:g} of pixels.",
     )
 

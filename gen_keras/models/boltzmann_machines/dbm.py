@@ -498,14 +498,15 @@ class DBM(TwoPhases, GenerativeModel):
 
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
-            log_partition: Float, the result of `log_partition`; computed if `None`.
+            log_partition: Float, the result of `log_partition`; computed if `None`, of
+                many units by annealing from the rates that `visible` has.
                 An estimate that is too low makes the bound too high.
 
         Returns:
             Tensor of shape (batch,).
         """
         if log_partition is None:
-            log_partition = self.log_partition()
+            log_partition = self.log_partition(base_biases=self.base_biases(visible))
         means = self._compute_means(self._flatten(visible))
         return _entropy(means) - self._energy(means) - log_partition
 

@@ -433,7 +433,8 @@ class DBN(TwoPhases, GenerativeModel):
 
         Args:
             visible: Array of shape (batch, *visible_shape).
-            log_partition: Float, the result of `log_partition`; computed if `None`.
+            log_partition: Float, the result of `log_partition`; computed if `None`, of
+                many units by annealing from the rates that `visible` has.
                 An estimate that is too low makes the bound too high.
             num_samples: Integer, the samples over which it is averaged.
             seed: Integer or `None`, see `GenerativeModel.sample`.
@@ -443,7 +444,8 @@ class DBN(TwoPhases, GenerativeModel):
         """
         check_range("num_samples", num_samples, 1)
         if log_partition is None:
-            log_partition = self.log_partition()
+            below = self.draw_up(visible, len(self.rbms) - 1, seed=0)
+            log_partition = self.top._log_partition_of(below)
         states = self._flatten(visible)
         with self.seeded(seed):
             total = self._add_bounds(states, ops.convert_to_tensor(num_samples))

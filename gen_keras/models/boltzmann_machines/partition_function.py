@@ -88,20 +88,29 @@ class PartitionFunction:
         Raises:
             ValueError: If units are not binary: they begin with their own biases.
         """
-        for layer, name in (
-            (self.visible_layer, self.visible_units),
-            (self.hidden_layer, self.hidden_units),
-        ):
-            if not isinstance(layer, units.Bernoulli):
-                raise ValueError(
-                    "`base_biases` are of binary units; others begin with their own "
-                    f"biases. Received: {name}"
-                )
-        hidden = ops.convert_to_numpy(self.prop_up(visible))
-        return metrics.base_rate_bias(visible), metrics.base_rate_bias(hidden)
+        if not self._is_binary:
+            names = (type(x).__name__ for x in (self.visible_layer, self.hidden_layer))
+            raise ValueError(
+                "`base_biases` are of Bernoulli units; others begin with their own "
+                f"biases. Received: {' and '.join(names)}"
+            )
+        layers = visible, self.prop_up(visible)
+        return tuple(
+            metrics.base_rate_bias(ops.convert_to_numpy(states)) for states in layers
+        )
+
+    @property
+    def _is_binary(self):
+        layers = self.visible_layer, self.hidden_layer
+        return all(isinstance(layer, units.Bernoulli) for layer in layers)
 
     def _log_partition_of(self, visible):
-        """Returns log Z, of counts that for documents as long as these."""
+        """Returns log Z, of counts that for documents as long as these.
+
+        Of binary units annealing begins at their rates.
+        """
+        if self._is_binary:
+            return self.log_partition(base_biases=self.base_biases(visible))
         if not self.visible_layer.has_total:
             return self.log_partition()
         lengths = ops.convert_to_numpy(self.visible_layer.total(self._flatten(visible)))

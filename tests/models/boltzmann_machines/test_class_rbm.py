@@ -240,7 +240,7 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="`y` must be an integer from 0 to 2"):
         model.fit(IMAGES, CLASSES + 1, verbose=0)
     held_out = (IMAGES, CLASSES + 1)
-    with pytest.raises(ValueError, match="`y` must be an integer from 0 to 2"):
+    with pytest.raises(ValueError, match="validation_data.1.` must be an integer"):
         model.fit(IMAGES, CLASSES, validation_data=held_out, verbose=0)
     with pytest.raises(ValueError, match="images with classes"):
         model.fit(IMAGES, verbose=0)
