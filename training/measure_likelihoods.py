@@ -172,9 +172,9 @@ def main(config):
         f"at the rates that all layers have on {annealing.NUM_FOR_RATES:,} training "
         "images. bracket: how much more nll reverse annealing (RAISE) gives "
         f"{annealing.NUM_BACKWARDS} test images, by the same temperatures, its "
-        "standard error over images; of a DBN or DBM with one draw of the posterior that its "
-        "bound has, the odd layers of a DBM summed out. curve: the "
-        "mean free energy of 5,000 validation images less that of as many training "
+        "standard error over images; of a DBN or DBM with one draw of the posterior "
+        "that its bound has, the odd layers of a DBM summed out. curve: the mean "
+        "free energy of 5,000 validation images less that of as many training "
         "images.",
     )
 
