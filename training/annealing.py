@@ -5,8 +5,7 @@ from evaluation import standard_error
 from keras import ops
 
 from gen_keras import datasets, metrics
-from gen_keras.models import DBM, DBN, RBM, ClassRBM
-from gen_keras.models.boltzmann_machines import units
+from gen_keras.models import DBM, DBN, RBM
 
 NUM_FOR_RATES = 10_000  # Training images, of the base model.
 NUM_BACKWARDS = 500  # Images of reverse annealing.
@@ -17,10 +16,7 @@ def suits(model):
     if isinstance(model, DBM):
         return True
     rbm = model.top if isinstance(model, DBN) else model
-    if not isinstance(rbm, RBM) or isinstance(rbm, ClassRBM):
-        return False
-    layers = rbm.visible_layer, rbm.hidden_layer
-    return all(isinstance(layer, units.Bernoulli) for layer in layers)
+    return isinstance(rbm, RBM) and rbm._is_binary
 
 
 def make_schedule(num_temperatures):

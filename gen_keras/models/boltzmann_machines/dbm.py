@@ -447,16 +447,9 @@ class DBM(TwoPhases, GenerativeModel):
         return metrics.annealed_importance_sampling(*rbm, **options).log_partition
 
     def base_biases(self, visible):
-        """Returns with what to begin annealing: units at the rates of data, uncoupled.
+        """Returns those of the even and of the odd layers; see `RBM.base_biases`.
 
-        Args:
-            visible: Array of shape (num_examples, *visible_shape), such as 10,000
-                training images.
-
-        Returns:
-            Pair of float64 arrays (num_even,) and (num_odd,), `base_biases` of
-            `log_partition("ais", ...)`. From fair coins in the hidden layers annealing
-            may miss where the data are, and not show it.
+        From fair coins in hidden layers annealing may miss the data, and not show it.
         """
         layers_of_means = [self._flatten(visible), *self.mean_field(visible)]
         biases = [
