@@ -52,7 +52,7 @@ class Config(repeated_runs.Config):
     log_dir: str = flag("runs/features", "folder for the figures of the runs")
     layer_epochs: int = flag(10, "epochs of each RBM, by CD-1")
     layer_rate: float = flag(0.1, "of the RBMs; falls to 0")
-    steps: int = flag(1500, "batches of back-propagation")
+    steps: int = flag(6000, "batches of back-propagation")
     dropout: float = flag(0.2, "share of hidden units dropped by back-propagation")
     max_images: int = flag(0, "of each split; 0: all")
 
