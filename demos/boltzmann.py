@@ -89,7 +89,7 @@ class Chain:
         """Starts anew from an image of 0 and 1, or from coins; clamped pixels stay."""
         shape = (1, *entry.image_shape)
         with self._lock:
-            self.entry, self.step = entry, 0
+            self.entry, self.step, self._hidden = entry, 0, None
             if image is None:
                 image = self._rng.integers(2, size=shape)
             self.states = np.asarray(image, "float32").reshape(shape)
@@ -107,16 +107,22 @@ class Chain:
         """Takes Gibbs steps, and one more for `means`."""
         with self._lock:
             self.states = np.where(self.mask, self.values, self.states)
-            self.states = self._draw(gibbs_steps)
-            self.means = self._draw(1, probabilities=True)
+            self.states, self._hidden = self._draw(gibbs_steps)
+            self.means, _ = self._draw(1, probabilities=True)
             self.step += gibbs_steps
 
     def _draw(self, gibbs_steps, **options):
+        """Returns visible units, and what else a chain goes on from: a DBM's hidden."""
         options |= {"temperature": self.temperature, "mask": self.mask}
-        seed = int(self._rng.integers(model_entries.MAX_SEED))
+        options |= {"seed": int(self._rng.integers(model_entries.MAX_SEED))}
+        model, hidden = self.entry.model, None
         with self.entry.lock:
-            states = self.entry.model.gibbs(self.states, gibbs_steps, seed, **options)
-            return ops.convert_to_numpy(states)
+            if isinstance(model, models.DBM):
+                options |= {"hidden": self._hidden, "return_hidden": True}
+                states, hidden = model.gibbs(self.states, gibbs_steps, **options)
+            else:
+                states = model.gibbs(self.states, gibbs_steps, **options)
+            return ops.convert_to_numpy(states), hidden
 
     def run(self):
         """Advances until it is stopped, and yields after each picture's steps."""

@@ -221,8 +221,8 @@ reconstructions</span>
 EXPLANATION = """
 - **The model**: two Gaussian visible units, which are a point's coordinates, and 20
   binary hidden ones. It sees the points scaled to deviation 1.
-- **Free energy** F(v) is −log p(v) but for a constant: low where points are likely. A
-  contours are close where it is steep. The darkest is 15 nats above the lowest, or
+- **Free energy** F(v) is −log p(v) but for a constant: low where points are likely.
+  Contours are close where it is steep. The darkest is 15 nats above the lowest, or
   more.
 - **A reconstruction** is what the model makes of a point: up to the hidden units and
   back again. It lies nearer to where points are likely.

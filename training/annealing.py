@@ -3,12 +3,15 @@
 import numpy as np
 from evaluation import standard_error
 from keras import ops
+from script_helpers import in_batches
 
 from gen_keras import datasets, metrics
+from gen_keras.metrics.annealed_importance_sampling import sum_softplus
 from gen_keras.models import DBM, DBN, RBM
 
 NUM_FOR_RATES = 10_000  # Training images, of the base model.
 NUM_BACKWARDS = 500  # Images of reverse annealing.
+NUM_SAMPLES = 20  # Of hidden layers, over which a bound is averaged.
 
 
 def suits(model):
@@ -16,7 +19,7 @@ def suits(model):
     if isinstance(model, DBM):
         return True
     rbm = model.top if isinstance(model, DBN) else model
-    return isinstance(rbm, RBM) and rbm._is_binary
+    return isinstance(rbm, RBM) and rbm.is_binary
 
 
 def make_schedule(num_temperatures):
@@ -26,69 +29,134 @@ def make_schedule(num_temperatures):
     return metrics.reference_schedule()
 
 
+class Likelihood:
+    """The likelihood of images under a model, from both sides.
+
+    Annealing begins from units without couplings, by default at the rates that all
+    layers have on training images.
+
+    Args:
+        model: `RBM`, `DBN` or `DBM`.
+        training_images: Array (num_images, ...) in [0, 1].
+        schedule: Inverse temperatures, see `make_schedule`.
+        num_chains: Integer.
+        hidden_coins: Boolean, whether hidden units begin as fair coins.
+        seed: Integer.
+        verbose: 1 shows progress bars.
+
+    Attributes:
+        log_z: `metrics.LogPartition`.
+    """
+
+    def __init__(
+        self,
+        model,
+        training_images,
+        schedule,
+        num_chains=100,
+        hidden_coins=False,
+        seed=0,
+        verbose=0,
+    ):
+        visible, hidden = model.base_biases(training_images[:NUM_FOR_RATES])
+        if hidden_coins:
+            hidden = np.zeros_like(hidden)
+        self.model = model
+        self.weights = weights_of(model)
+        self.options = {
+            "base_biases": (visible, hidden),
+            "schedule": schedule,
+            "seed": seed,
+            "verbose": verbose,
+        }
+        self.log_z = metrics.annealed_importance_sampling(
+            *self.weights, num_chains=num_chains, **self.options
+        )
+
+    def measure_nll(self, images, **options):
+        """Returns -log p(v), of a DBN or DBM an upper bound, in nats.
+
+        Args:
+            images: Array (num_images, ...), 0 or 1.
+            **options: Arguments of `log_prob`.
+
+        Returns:
+            Float64 array (num_images,).
+        """
+        # log Z is added in float64.
+        values = [
+            ops.convert_to_numpy(log_prob(self.model, batch, 0.0, **options))
+            for batch in in_batches(images, 100)
+        ]
+        return self.log_z.log_partition - np.concatenate(values).astype("float64")
+
+    def measure_bracket(self, images):
+        """Returns how much less likely the first images are by reverse annealing.
+
+        Both sides are of the same states: the images, and what q draws with them.
+
+        Args:
+            images: Array (num_images, ...), 0 or 1.
+
+        Returns:
+            Dict of the mean and its standard error over images, that of log Z left out.
+        """
+        states = draw_states(self.model, images[:NUM_BACKWARDS])
+        forwards = log_weights(states, *self.weights) - self.log_z.log_partition
+        gap = forwards - metrics.reverse_annealing(
+            *self.weights, states, **self.options
+        )
+        return {"bracket": gap.mean(), "bracket_standard_error": standard_error(gap)}
+
+
 def weights_of(model):
     """Returns the weights of the RBM whose log Z a model has."""
     if isinstance(model, DBM):
         return model.as_rbm()
-    return (model.top if isinstance(model, DBN) else model)._weight_arrays()
+    return (model.top if isinstance(model, DBN) else model).weight_arrays()
 
 
-def reverse_log_prob(model, images, base_biases, schedule, seed=0, verbose=0):
-    """Returns log p(v) from below by reverse annealing, (num_images,), in nats.
+def draw_states(model, images):
+    """Returns states of the visible layer of that RBM, given images.
 
-    Of a DBN or DBM it is that of one draw of q, whose probability is taken off, in the
-    RBM of `weights_of`; of a DBM its odd layers are summed out.
-    """
-    rng = np.random.default_rng(seed)
-    states, rest = images.reshape(len(images), -1), 0.0
-    if isinstance(model, DBM):
-        means = [ops.convert_to_numpy(each) for each in model.mean_field(images)]
-        means = np.concatenate(means[1::2], axis=1)
-        drawn = datasets.binarize(means, rng)
-        states, rest = (
-            np.concatenate([states, drawn], axis=1),
-            -log_bernoulli(drawn, means),
-        )
-    if isinstance(model, DBN):
-        with model.seeded(seed):
-            layers = model._draw_states_up(model._flatten(images), len(model.rbms) - 1)
-        rest = ops.convert_to_numpy(model._log_ratio(layers))
-        states = ops.convert_to_numpy(layers[-1])
-    options = {"base_biases": base_biases, "schedule": schedule}
-    options |= {"seed": seed, "verbose": verbose}
-    return metrics.reverse_annealing(*weights_of(model), states, **options) + rest
-
-
-def measure_bracket(model, images, nll, base_biases, schedule, **options):
-    """Returns how much more nll reverse annealing gives to the first of some images.
+    Of a DBN it is the layer below the top, of a DBM the images and all even layers.
 
     Args:
         model: `RBM`, `DBN` or `DBM`.
-        images: Array of binary images.
-        nll: Float array (num_images,), by annealing forwards.
-        base_biases: See `metrics.reverse_annealing`.
-        schedule: The same.
-        **options: `seed` and `verbose` of it.
+        images: Array (num_images, ...), 0 or 1.
 
     Returns:
-        Dict of the mean and its standard error over images, that of log Z left out.
+        Array (num_images, num_visible).
     """
-    few = images[:NUM_BACKWARDS]
-    backwards = reverse_log_prob(model, few, base_biases, schedule, **options)
-    gap = -nll[:NUM_BACKWARDS] - backwards
-    return {"bracket": gap.mean(), "bracket_standard_error": standard_error(gap)}
+    flat = images.reshape(len(images), -1)
+    if isinstance(model, DBM):
+        means = [ops.convert_to_numpy(each) for each in model.mean_field(images)]
+        return datasets.binarize(
+            np.concatenate([flat, *means[1::2]], axis=1), np.random.default_rng(0)
+        )
+    if isinstance(model, DBN):
+        states = model.draw_up(images, len(model.rbms) - 1, seed=0)
+        return ops.convert_to_numpy(states)
+    return flat
 
 
-def log_bernoulli(states, means):
-    """Returns the log probability of binary states, (num_states,), in nats."""
-    chosen = np.where(states > 0.5, means, 1 - means)
-    return np.log(np.maximum(chosen, 1e-30)).sum(axis=1)
+def log_weights(visible, kernel, visible_bias, hidden_bias):
+    """Returns log Σ_h exp(-E(v, h)) of an RBM, (num_states,), in float64."""
+    inputs = visible.astype("float64") @ kernel + hidden_bias
+    return visible @ visible_bias + sum_softplus(inputs)
 
 
-def log_prob(model, images, log_partition):
-    """Returns log p(v), of a DBN or DBM a lower bound, (batch,)."""
+def log_prob(model, images, log_partition, sum_out=False):
+    """Returns log p(v), of a DBN or DBM a lower bound, (batch,).
+
+    Args:
+        model: `RBM`, `DBN` or `DBM`.
+        images: Array (batch, ...), 0 or 1.
+        log_partition: Float.
+        sum_out: Boolean, of a DBM: whether its odd layers are summed out.
+    """
     if isinstance(model, RBM):
         return model.log_prob(images, log_partition)
-    if isinstance(model, DBN):
-        return model.log_prob_bound(images, log_partition, num_samples=20, seed=0)
-    return model.log_prob_bound(images, log_partition)
+    has_samples = sum_out or isinstance(model, DBN)
+    num_samples = NUM_SAMPLES if has_samples else 0
+    return model.log_prob_bound(images, log_partition, num_samples, seed=0)

@@ -1,7 +1,6 @@
 """What the training scripts of Boltzmann machines share."""
 
 import dataclasses
-import functools
 import json
 import pathlib
 
@@ -96,54 +95,54 @@ def stage_of(config, name, **changes):
     return dataclasses.replace(config, log_dir=str(folder / name), **changes)
 
 
-def train_layers(
+def fit_layer(
     config,
     rbms,
+    level,
     images,
     held_out,
     transform=datasets.binarize,
     optimizer=make_optimizer,
     figures=None,
-    changes=None,
+    **changes,
 ):
-    """Trains RBMs from below, each on samples of the units of the one below it.
+    """Fits an RBM of a stack to samples of the units of the one below it.
 
-    Layers that are done already stay as they are.
+    If it is fitted already it stays as it is.
 
     Args:
         config: `Config`.
-        rbms: List of `RBM`.
+        rbms: List of `RBM`, from below.
+        level: Integer, which of them.
         images: `datasets.Dataset` of images in [0, 1], or of other examples.
         held_out: Array of images, for validation.
         transform: Function (images, rng) that returns what the lowest RBM is shown;
             images are binarized anew in each epoch.
         optimizer: Function of flags and the number of images that returns the
-            optimizer of a layer.
-        figures: Function of a level that returns figures for the log of its RBM, see
+            optimizer.
+        figures: Function that returns figures for the log, see
             `gen_keras.callbacks.Measure`, or `None`.
-        changes: Function of a level that returns a dict of flags in place of those of
-            `config`, or `None`.
+        **changes: Flags in place of those of `config`.
     """
-    for level, rbm in enumerate(rbms):
-        flags = changes(level) if changes else {}
-        stage = stage_of(config, f"layer_{level + 1}", **flags)
-        with script_helpers.setup(stage):
-            rbm.compile(optimizer(stage, len(images)))
-        draw = draw_units(rbms, level, transform)
-        pictures = {}
-        if level == 0 and len(rbm.visible_shape) == 3:
-            pictures = {"weights": lambda rbm=rbm: draw_weights(rbm)}
-        validation = draw(held_out, np.random.default_rng(config.seed))
-        script_helpers.fit(
-            rbm,
-            images,
-            stage,
-            sample_images=pictures,
-            transform=draw,
-            validation_data=(validation,),
-            validation_batch_size=config.batch_size,
-            figures=figures and functools.partial(figures, level),
-        )
+    rbm = rbms[level]
+    stage = stage_of(config, f"layer_{level + 1}", **changes)
+    with script_helpers.setup(stage):
+        rbm.compile(optimizer(stage, len(images)))
+    draw = draw_units(rbms, level, transform)
+    pictures = {}
+    if level == 0 and len(rbm.visible_shape) == 3:
+        pictures = {"weights": lambda: draw_weights(rbm)}
+    validation = draw(held_out, np.random.default_rng(config.seed))
+    script_helpers.fit(
+        rbm,
+        images,
+        stage,
+        sample_images=pictures,
+        transform=draw,
+        validation_data=(validation,),
+        validation_batch_size=config.batch_size,
+        figures=figures,
+    )
 
 
 def draw_units(rbms, level, transform=datasets.binarize):

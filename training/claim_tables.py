@@ -153,6 +153,7 @@ PUBLISHED_CLASS_RBMS = {
 }
 LIKELIHOODS = (
     ("nll", "nll, nats", "{:.2f}"),
+    ("nll_summed_out", "odd layers summed out", "{:.2f}"),
     ("nll_backwards", "by reverse annealing", "{:.2f}"),
     ("published", "paper", "{}"),
 )

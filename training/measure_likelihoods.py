@@ -20,9 +20,9 @@ import numpy as np
 import repeated_runs
 from evaluation import standard_error
 from keras import ops
-from script_helpers import flag, in_batches, parse_flags
+from script_helpers import flag, parse_flags
 
-from gen_keras import datasets, metrics
+from gen_keras import datasets
 from gen_keras.models import DBM, DBN, RBM
 
 BATCH_SIZE = 100
@@ -40,6 +40,7 @@ class Config(repeated_runs.Config):
     deep_steps: int = flag(22_000, "of the top RBM of a DBN, or of a DBM as a whole")
     temperatures: int = flag(0, "of annealing, evenly spaced; 0: the 14,500 of papers")
     num_images: int = flag(10_000, "test images")
+    hidden_coins: bool = flag(False, "anneal from fair coins in hidden layers")
 
 
 def fit(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
@@ -123,37 +124,38 @@ def run(name, seed, config):
     curve = json.loads(path.read_text("utf-8"))
     test = datasets.load("mnist", "test").take(config.num_images).images
     test = datasets.binarize(test, np.random.default_rng(0))
-    return measure(model, images, test, config) | {"curve": curve}
+    seconds = repeated_runs.train_seconds(config, name, seed)
+    figures = measure(model, images, test, config)
+    return figures | {"train_seconds": seconds, "curve": curve}
 
 
 def measure(model, images, test, config):
     """Returns figures in nats: likelihoods of an RBM, bounds of others."""
     schedule = annealing.make_schedule(config.temperatures)
-    base_biases = model.base_biases(images[: annealing.NUM_FOR_RATES])
-    estimate = metrics.annealed_importance_sampling(
-        *annealing.weights_of(model), base_biases=base_biases, schedule=schedule
+    likelihood = annealing.Likelihood(
+        model, images, schedule, hidden_coins=config.hidden_coins
     )
-    values = -np.concatenate(
-        [
-            ops.convert_to_numpy(
-                annealing.log_prob(model, batch, estimate.log_partition)
-            )
-            for batch in in_batches(test, 1000)
-        ]
-    )
+    nll, log_z = likelihood.measure_nll(test), likelihood.log_z
+    best, more = nll, {}
+    if isinstance(model, DBM):
+        best = likelihood.measure_nll(test, sum_out=True)
+        more = {"nll_summed_out": best.mean()}
     figures = {
-        "nll": values.mean(),
-        "nll_standard_error_over_images": standard_error(values),
-        "log_partition": estimate.log_partition,
-        "log_partition_standard_error": estimate.standard_error,
-        "log_weight_range": estimate.log_weight_range,
+        "nll": nll.mean(),
+        "nll_standard_error_over_images": standard_error(nll),
+        "log_partition": log_z.log_partition,
+        "log_partition_standard_error": log_z.standard_error,
+        "log_weight_range": log_z.log_weight_range,
     }
-    figures |= annealing.measure_bracket(model, test, values, base_biases, schedule)
-    return figures | {"nll_backwards": figures["nll"] + figures["bracket"]}
+    figures |= more | likelihood.measure_bracket(test)
+    return figures | {"nll_backwards": best.mean() + figures["bracket"]}
 
 
 def main(config):
     """Runs what is missing and writes the result."""
+    base = "all layers"
+    if config.hidden_coins:
+        base = "visible units (hidden ones: fair coins)"
     return repeated_runs.run_all(
         config,
         run,
@@ -169,11 +171,13 @@ def main(config):
         "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
         "it, with log Z by annealed importance sampling, 100 chains of "
         f"{config.temperatures or 14_500:,} temperatures, from units without couplings "
-        f"at the rates that all layers have on {annealing.NUM_FOR_RATES:,} training "
-        "images. bracket: how much more nll reverse annealing (RAISE) gives "
-        f"{annealing.NUM_BACKWARDS} test images, by the same temperatures, its "
-        "standard error over images; of a DBN or DBM with one draw of the posterior "
-        "that its bound has, the odd layers of a DBM summed out. curve: the mean "
+        f"at the rates that {base} have on {annealing.NUM_FOR_RATES:,} training "
+        "images. nll_summed_out: the same of a DBM whose odd layers are summed out, "
+        f"given {annealing.NUM_SAMPLES} samples of the even ones. bracket: how much "
+        f"more nll reverse annealing (RAISE) gives {annealing.NUM_BACKWARDS} test "
+        "images, by the same temperatures, its standard error over images; of a DBN or "
+        "DBM both of one draw of the posterior that its bound has, the odd layers of a "
+        "DBM summed out. nll_backwards: with it added. curve: the mean "
         "free energy of 5,000 validation images less that of as many training "
         "images.",
     )

@@ -112,7 +112,8 @@ def repeat(function, names, seeds, log_dir, settings):
 def load_or_train(config, name, seed, train):
     """Returns the model of a run from `log_dir/NAME_SEED.keras`, trained if need be.
 
-    What is measured on it may so be stopped, and go on.
+    What is measured on it may so be stopped, and go on; `train_seconds` tells what the
+    training took.
 
     Args:
         config: `Config`.
@@ -122,10 +123,19 @@ def load_or_train(config, name, seed, train):
     """
     path = pathlib.Path(config.log_dir) / f"{name}_{seed}.keras"
     if not path.is_file():
-        save(train(), path)
+        start = time.time()
+        model = train()
+        path.with_suffix(".seconds").write_text(f"{time.time() - start:.1f}", "utf-8")
+        save(model, path)
     model = keras.saving.load_model(path)
     keras.utils.set_random_seed(seed)  # What follows is the same, trained or not.
     return model
+
+
+def train_seconds(config, name, seed):
+    """Returns how long the model of `load_or_train` was trained, or `None`."""
+    path = pathlib.Path(config.log_dir) / f"{name}_{seed}.seconds"
+    return float(path.read_text("utf-8")) if path.is_file() else None
 
 
 def describe_seeds(seeds):
@@ -221,6 +231,8 @@ def summarize(results, keys=None):
     for key in keys:
         values = [result[key] for result in results if result[key] is not None]
         figures[key] = np.mean(values) if values else None
+        if key.endswith("_standard_error"):
+            continue
         figures[f"{key}_standard_error"] = (
             standard_error(np.array(values)) if len(values) > 1 else None
         )

@@ -12,7 +12,7 @@ from evaluation import Evaluation, standard_error
 from script_helpers import in_batches, with_labels
 
 from gen_keras import HammingIndex, datasets, metrics
-from gen_keras.models import RBM, ClassRBM, SemanticHashing
+from gen_keras.models import DBM, RBM, ClassRBM, SemanticHashing
 
 # What the networks that features come from are called in protocols.
 NETWORKS = {
@@ -23,6 +23,10 @@ NETWORKS = {
 INCEPTION = (
     "Keras' InceptionV3 (ImageNet), averaged over the image; neither the weights nor "
     "the resizing of the reference code"
+)
+SUMMED_OUT = (
+    "a tighter one, with the odd layers summed out, given "
+    f"{annealing.NUM_SAMPLES} samples of the even ones"
 )
 OF_FEATURES = (
     *("frechet_distance", "kernel_distance"),
@@ -542,24 +546,19 @@ class SampleEvaluation(Evaluation):
         """Returns the test NLL of an RBM, or a bound of it, with log Z by annealing."""
         config, model = self.config, self.model
         schedule = annealing.make_schedule(config.num_temperatures)
-        base_biases = model.base_biases(self.train.images[: annealing.NUM_FOR_RATES])
-        options = {"seed": config.seed, "verbose": int(sys.stdout.isatty())}
-        log_z = metrics.annealed_importance_sampling(
-            *annealing.weights_of(model),
-            base_biases=base_biases,
-            schedule=schedule,
-            num_chains=config.num_chains,
-            **options,
+        likelihood = annealing.Likelihood(
+            *(model, self.train.images, schedule, config.num_chains),
+            seed=config.seed,
+            verbose=int(sys.stdout.isatty()),
         )
-        real = self.binarize(self.real.images)
-
-        def measure(images):
-            # log Z is added in float64.
-            log_prob = functools.partial(annealing.log_prob, model, log_partition=0.0)
-            return log_z.log_partition - self.map_batches(log_prob, images)
-
-        values, seen = measure(real), measure(self.binarize(self.others.images))
+        real, log_z = self.binarize(self.real.images), likelihood.log_z
+        values = likelihood.measure_nll(real)
+        seen = likelihood.measure_nll(self.binarize(self.others.images))
         name = "nll" if isinstance(model, RBM) else "nll_bound"
+        more = {}
+        if isinstance(model, DBM):
+            best = likelihood.measure_nll(real, sum_out=True)
+            more = {f"{name}_summed_out": best.mean()}
         return (
             f"{self.num_real}, binarized stochastically once, seed "
             f"{config.seed}; log Z by annealed importance sampling, "
@@ -569,10 +568,11 @@ class SampleEvaluation(Evaluation):
             f"{annealing.NUM_FOR_RATES:,} training images. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
             f"chains. bracket: how much more reverse annealing (RAISE) gives "
-            f"{min(annealing.NUM_BACKWARDS, len(real))} of the images, of a DBM with "
-            f"its odd layers summed out. train_{name}: the first "
+            f"{min(annealing.NUM_BACKWARDS, len(real))} of the images. "
+            f"train_{name}: the first "
             f"{len(self.others):,} training images."
-            + ("" if name == "nll" else " nll_bound: an upper bound of the NLL."),
+            + ("" if name == "nll" else " nll_bound: an upper bound of the NLL.")
+            + (f" {name}_summed_out: {SUMMED_OUT}." if more else ""),
             {
                 name: values.mean(),
                 "nll_standard_error_of_images": standard_error(values),
@@ -585,9 +585,8 @@ class SampleEvaluation(Evaluation):
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
             }
-            | annealing.measure_bracket(
-                model, real, values, base_biases, schedule, **options
-            ),
+            | more
+            | likelihood.measure_bracket(real),
         )
 
     def measure_classification(self):

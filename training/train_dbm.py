@@ -73,13 +73,9 @@ def pretrain(config, model, images, held_out):
         kernel_regularizer=boltzmann_helpers.make_regularizer(config)
     )
     rbms[0].initialize_visible_bias(limit(images, 60_000).images)
-    boltzmann_helpers.train_layers(
-        config,
-        rbms,
-        images,
-        held_out,
-        changes=config.of_layer,
-    )
+    for level in range(len(rbms)):
+        changes = config.of_layer(level)
+        boltzmann_helpers.fit_layer(config, rbms, level, images, held_out, **changes)
     model.compose(rbms)
 
 

@@ -57,7 +57,11 @@ def main(config):
         if not config.from_preset:
             bottom.initialize_visible_bias(limit(images, 60_000).images)
     if not model.untied:
-        boltzmann_helpers.train_layers(config, model.rbms, images, held_out.images)
+        # Greedily, from below: each RBM sees samples of the units of the one below it.
+        for level in range(len(model.rbms)):
+            boltzmann_helpers.fit_layer(
+                config, model.rbms, level, images, held_out.images
+            )
     if config.up_down_epochs:
         model = fine_tune(config, model, images, held_out.images)
     if not config.dry_run:

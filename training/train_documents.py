@@ -77,18 +77,15 @@ def main(config):
         )
         if not config.from_preset:
             model.rbms[0].initialize_visible_bias(documents.counts)
-    boltzmann_helpers.train_layers(
-        config,
-        model.rbms,
-        documents,
-        held_out.counts,
-        transform=shorten(config.max_length),
-        optimizer=make_optimizer,
-        figures=lambda level: measure(
-            functools.partial(encode, model, level=level + 1), documents, held_out
-        ),
-        changes=lambda level: {"epochs": config.upper_epochs} if level else {},
-    )
+    for level in range(len(model.rbms)):
+        to_codes = functools.partial(encode, model, level=level + 1)
+        boltzmann_helpers.fit_layer(
+            *(config, model.rbms, level, documents, held_out.counts),
+            transform=shorten(config.max_length),
+            optimizer=make_optimizer,
+            figures=functools.partial(measure, to_codes, documents, held_out),
+            epochs=config.upper_epochs if level else config.epochs,
+        )
     if config.code_epochs:
         model = fine_tune(config, model, documents, held_out)
     if not config.dry_run:

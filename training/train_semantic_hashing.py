@@ -72,13 +72,9 @@ def pretrain(config, model, images, held_out):
     """Trains RBMs by CD-1, and hands their weights to the model."""
     rbms = boltzmann_helpers.make_stack(config, images.image_shape, gibbs_steps=1)
     rbms[0].initialize_visible_bias(limit(images, 60_000).images)
-    boltzmann_helpers.train_layers(
-        config,
-        rbms,
-        images,
-        held_out,
-        changes=config.of_layer,
-    )
+    for level in range(len(rbms)):
+        changes = config.of_layer(level)
+        boltzmann_helpers.fit_layer(config, rbms, level, images, held_out, **changes)
     model.initialize(DBN(images.image_shape, config.hidden_dims, rbms=rbms))
 
 

@@ -290,6 +290,43 @@ class InBlocks:
         return self.means.result()
 
 
+class CheckedData:
+    """A mixin, before the base: arrays that do not suit end in one clear error.
+
+    The model has the shape of an example in `image_shape`, or a `check_data` of its
+    own.
+    """
+
+    def fit(self, x=None, *args, **kwargs):
+        """Trains, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If `x`, or that of `validation_data`, is a NumPy array of
+                another shape than an example has, or of other values than the model
+                takes: images outside of `value_range`, an attribute to be set where
+                networks of one's own have another.
+        """
+        options = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
+        held_out = options.arguments.get("validation_data")
+        self._check_array(x)
+        self._check_array(keras.utils.unpack_x_y_sample_weight(held_out)[0])
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Returns the metrics, see `fit` and `keras.Model.evaluate`."""
+        self._check_array(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def check_data(self, examples):
+        """Raises a `ValueError` on an array (num_examples, ...) that does not suit."""
+        check_examples(examples, self.image_shape, self.value_range)
+
+    def _check_array(self, examples):
+        """Checks NumPy arrays alone: what comes from outside, not from a graph."""
+        if isinstance(examples, np.ndarray):
+            self.check_data(examples)
+
+
 class LatentSpace:
     """What models that decode latents offer besides sampling; a mixin.
 

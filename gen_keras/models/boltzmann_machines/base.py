@@ -13,30 +13,17 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import check_examples
+from gen_keras.models.base import CheckedData, check_examples
 
 # Nats by which a unit may move another one; data that differ by 1 need some tens.
 MAX_COUPLING = 1e4
 
 
-class TwoPhases:
-    """A model that learns from the difference of two phases; a mixin, before the base.
+class WatchedWeights(CheckedData):
+    """A model whose binary units hide from its metrics that it diverges; a mixin.
 
-    The model implements `draw_phases(data, training)`, which returns the states of
-    both phases, and `compute_loss(positive, negative)`, which returns the loss and the
-    logs. It has the shape of an example in `visible_shape`.
+    It has the shape of an example in `visible_shape`.
     """
-
-    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
-
-    def draw_phases(self, data, training):
-        """Returns the states of the positive phase, and those of the negative one.
-
-        Args:
-            data: What `fit` hands over.
-            training: Boolean, whether chains that persist move on.
-        """
-        raise NotImplementedError
 
     def fit(self, x=None, *args, **kwargs):
         """Trains, see `keras.Model.fit`.
@@ -46,16 +33,13 @@ class TwoPhases:
                 another shape than `visible_shape`, or of values that the visible units
                 cannot take; or if training diverges, at the end of that epoch.
         """
-        options = inspect.signature(super().fit).bind_partial(x, *args, **kwargs)
-        held_out = options.arguments.get("validation_data")
-        self._check_array(x)
-        self._check_array(keras.utils.unpack_x_y_sample_weight(held_out)[0])
         watch = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: self._check_weights(epoch)
         )
+        options = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
         callbacks = keras.tree.flatten(options.arguments.get("callbacks"))
         options.arguments["callbacks"] = [watch, *filter(None, callbacks)]
-        return super().fit(*options.args, **options.kwargs)
+        return super().fit(*options.args[1:], **options.kwargs)
 
     def _check_weights(self, epoch):
         """Raises a `ValueError` if weights are not numbers, or too large for any use.
@@ -72,19 +56,29 @@ class TwoPhases:
                     f"grown to {largest:.3g}. {self.remedy}"
                 )
 
-    def evaluate(self, x=None, *args, **kwargs):
-        """Returns the metrics, see `fit` and `keras.Model.evaluate`."""
-        self._check_array(x)
-        return super().evaluate(x, *args, **kwargs)
-
     def check_data(self, visible):
         """Raises a `ValueError` on data that the visible units cannot take."""
         check_examples(visible, self.visible_shape, self.value_range)
 
-    def _check_array(self, visible):
-        """Checks NumPy arrays alone: what comes from outside, not from a graph."""
-        if isinstance(visible, np.ndarray):
-            self.check_data(visible)
+
+class TwoPhases(WatchedWeights):
+    """A model that learns from the difference of two phases; a mixin, before the base.
+
+    The model implements `draw_phases(data, training)`, which returns the states of
+    both phases, and `compute_loss(positive, negative)`, which returns the loss and the
+    logs.
+    """
+
+    remedy = "Try a lower learning rate, or weight decay: `kernel_regularizer`."
+
+    def draw_phases(self, data, training):
+        """Returns the states of the positive phase, and those of the negative one.
+
+        Args:
+            data: What `fit` hands over.
+            training: Boolean, whether chains that persist move on.
+        """
+        raise NotImplementedError
 
     def train_step(self, data):
         """Moves the statistics of the model towards those of the data."""
@@ -118,9 +112,11 @@ class TwoPhases:
     def _flatten(self, visible):
         """Returns a tensor (batch, num_visible).
 
-        Raises a `ValueError` on other shapes, and on a NumPy array of values that the
-        visible units cannot take.
+        Raises a `ValueError` on other shapes, and on a NumPy array or a list of values
+        that the visible units cannot take.
         """
+        if isinstance(visible, list):
+            visible = np.asarray(visible)
         states = ops.convert_to_tensor(visible, keras.config.floatx())
         if tuple(states.shape[1:]) != self.visible_shape:
             raise ValueError(

@@ -165,6 +165,9 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
     def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0, mask=None):
         """Returns visible units after Gibbs sampling from `visible`.
 
+        A sweep begins with the hidden units, which are fair coins before the first one.
+        If they are connected, n steps in one call go on with them, n calls do not.
+
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
             gibbs_steps: Integer, the sweeps over all units.
@@ -230,16 +233,17 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         """Returns states after a sweep at each scale; where `mask` is 1 they stay."""
 
         def step(k, states):
-            return self._sweep(states, 0, ops.take(scales, k), mask)
+            return self._sweep(states, self.num_units, ops.take(scales, k), mask)
 
         return backend.fori_loop(0, ops.shape(scales)[0], step, states)
 
-    def _sweep(self, states, first, scale=1.0, mask=None):
-        """Draws the units from number `first` on, one after the other."""
+    def _sweep(self, states, count, scale=1.0, mask=None):
+        """Draws so many units one after the other, the hidden ones first."""
         couplings = self._symmetric_couplings()
         bias = ops.convert_to_tensor(self.bias)
 
-        def draw(i, states):
+        def draw(k, states):
+            i = (self.num_visible + k) % self.num_units
             inputs = states @ ops.take(couplings, i, axis=1)[:, None]
             inputs = scale * (inputs + ops.take(bias, i))
             drawn = self._sample_bernoulli(ops.sigmoid(inputs))
@@ -248,7 +252,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
                 here = here * (1 - mask)
             return states + here * (drawn - states)
 
-        return backend.fori_loop(first, self.num_units, draw, states)
+        return backend.fori_loop(0, count, draw, states)
 
     def _is_unit(self, i):
         """Returns 1 at unit `i`, else 0, (1, num_units)."""
@@ -309,7 +313,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         return backend.fori_loop(
             0,
             self.gibbs_steps,
-            lambda _, states: self._sweep(states, self.num_visible),
+            lambda _, states: self._sweep(states, self.num_hidden),
             self._add_hidden(visible),
         )
 
@@ -317,7 +321,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         chains = backend.fori_loop(
             0,
             self.gibbs_steps,
-            lambda _, states: self._sweep(states, 0),
+            lambda _, states: self._sweep(states, self.num_units),
             ops.convert_to_tensor(self.chains),
         )
         self.chains.assign(chains)

@@ -79,6 +79,11 @@ class ClassRBM(WithClasses, RBM):
         super()._check_arguments()
         check_at_least(self, 2, "num_classes")
         check_at_least(self, 0, "generative_weight")
+        if self.copies != (1, 1):
+            raise ValueError(
+                "A ClassRBM has no copies of its layers. "
+                f"Received: copies={self.copies}"
+            )
         if self.objective not in OBJECTIVES:
             raise ValueError(
                 f"`objective` must be one of {', '.join(OBJECTIVES)}. "

@@ -35,6 +35,7 @@ from gen_keras.models.boltzmann_machines.base import (
     drop,
     to_states,
 )
+from gen_keras.models.boltzmann_machines.partition_function import log_partition_of
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
@@ -176,7 +177,7 @@ class DBM(TwoPhases, GenerativeModel):
         Args:
             rbms: List of `RBM`.
         """
-        weights = [rbm._weight_arrays() for rbm in rbms]
+        weights = [rbm.weight_arrays() for rbm in rbms]
         shapes = [kernel.shape for kernel, _, _ in weights]
         if shapes != list(itertools.pairwise(self.layer_dims)):
             raise ValueError(
@@ -302,6 +303,8 @@ class DBM(TwoPhases, GenerativeModel):
         temperature=1.0,
         probabilities=False,
         mask=None,
+        hidden=None,
+        return_hidden=False,
     ):
         """Returns visible units after Gibbs sampling from `visible`.
 
@@ -313,12 +316,24 @@ class DBM(TwoPhases, GenerativeModel):
             probabilities: Boolean, see `sample`.
             mask: Array that broadcasts to `visible`, or `None`: 1 where a unit stays as
                 it is, else 0.
+            hidden: List of arrays (batch, hidden_dim), the states of the hidden layers
+                from which a chain goes on. `None` draws them from q, a start that is
+                soon forgotten, but in each of many short calls is another chain.
+            return_hidden: Boolean, whether to return the hidden layers, too.
+
+        Returns:
+            Tensor of shape (batch, *visible_shape); with `return_hidden` a pair of it
+            and a list, the next call's `hidden`.
         """
         mask = self._make_mask(0.0 if mask is None else mask, visible)
-        visible = self._flatten(visible)
         with self.seeded(seed):
-            start = self._start_from(visible)
-            return self._run(start, mask, gibbs_steps, temperature, probabilities)
+            if hidden is None:
+                start = self._start_from(self._flatten(visible))
+            else:
+                start = self._to_layers(visible, hidden)
+            return self._run(
+                *(start, mask, gibbs_steps, temperature, probabilities, return_hidden)
+            )
 
     def reconstruct(self, visible):
         """Returns p(v = 1 | h1), (batch, *visible_shape), at the means of q."""
@@ -330,19 +345,28 @@ class DBM(TwoPhases, GenerativeModel):
         means = self._compute_means(visible)
         return [visible, *map(self._sample_bernoulli, means[1:])]
 
-    def _run(self, start, mask, gibbs_steps, temperature, probabilities):
+    def _run(
+        self,
+        start,
+        mask,
+        gibbs_steps,
+        temperature,
+        probabilities,
+        return_hidden=False,
+    ):
         check_chain(gibbs_steps, temperature)
-        samples, means = self._run_clamped_chain(
+        (samples, *hidden), means = self._run_clamped_chain(
             mask,
-            ops.convert_to_tensor(gibbs_steps - 1, "int32"),
+            ops.convert_to_tensor(gibbs_steps, "int32"),
             ops.convert_to_tensor(1 / temperature, mask.dtype),
             *start,
         )
-        return self._unflatten(means if probabilities else samples)
+        visible = self._unflatten(means if probabilities else samples)
+        return (visible, hidden) if return_hidden else visible
 
     @backend.compiled
     def _run_clamped_chain(self, mask, gibbs_steps, scale, *states):
-        """Returns the last v and p(v | h1), keeping v where `mask` is 1."""
+        """Returns the last states and p(v | h1), keeping v where `mask` is 1."""
         known = mask * states[0]
 
         def step(_, states):
@@ -350,9 +374,9 @@ class DBM(TwoPhases, GenerativeModel):
             return [known + (1 - mask) * visible, *hidden]
 
         states = backend.fori_loop(0, gibbs_steps, step, list(states))
-        states = self._draw_half(1, states, scale)
-        means = known + (1 - mask) * ops.sigmoid(scale * self._inputs(0, states))
-        return self._sample_bernoulli(means), means
+        # Of the h1 that v was drawn from.
+        means = ops.sigmoid(scale * self._inputs(0, states))
+        return states, known + (1 - mask) * means
 
     def _gibbs_step(self, states, scale=1.0):
         """Draws the odd layers given the even ones, then the reverse."""
@@ -397,7 +421,7 @@ class DBM(TwoPhases, GenerativeModel):
         """
         energies = self._energy(positive)
         gap = ops.mean(energies) - ops.mean(self._energy(negative))
-        free_energy = ops.mean(energies - _entropy(positive))
+        free_energy = ops.mean(energies - _entropy(positive[1:]))
         loss = gap
         if self.kernel_regularizer is not None:
             loss = gap + sum(
@@ -415,6 +439,10 @@ class DBM(TwoPhases, GenerativeModel):
             visible: Array of shape (batch, *visible_shape).
             *hidden: Arrays of shape (batch, hidden_dim), one for each hidden layer.
         """
+        return self._energy(self._to_layers(visible, hidden))
+
+    def _to_layers(self, visible, hidden):
+        """Returns flat states of all layers, or raises a `ValueError`."""
         if len(hidden) != len(self.hidden_dims):
             raise ValueError(
                 f"`hidden` must be {len(self.hidden_dims)} arrays, one for each hidden "
@@ -423,7 +451,7 @@ class DBM(TwoPhases, GenerativeModel):
         layers_of_states = [self._flatten(visible)]
         for i, (states, dim) in enumerate(zip(hidden, self.hidden_dims, strict=True)):
             layers_of_states.append(to_states(f"hidden[{i}]", states, dim))
-        return self._energy(layers_of_states)
+        return layers_of_states
 
     def log_partition(self, method="auto", **options):
         """Returns log Z in nats, a float.
@@ -437,14 +465,7 @@ class DBM(TwoPhases, GenerativeModel):
         Raises:
             ValueError: If `method` is unknown or cannot be used.
         """
-        if method not in ("auto", "exact", "ais"):
-            raise ValueError(
-                f"`method` must be 'auto', 'exact' or 'ais'. Received: {method}"
-            )
-        rbm = self.as_rbm()
-        if method == "exact" or (method == "auto" and min(rbm[0].shape) <= 20):
-            return metrics.exact_log_partition(*rbm)
-        return metrics.annealed_importance_sampling(*rbm, **options).log_partition
+        return log_partition_of(*self.as_rbm(), method=method, **options)
 
     def base_biases(self, visible):
         """Returns those of the even and of the odd layers; see `RBM.base_biases`.
@@ -484,24 +505,51 @@ class DBM(TwoPhases, GenerativeModel):
             np.concatenate([biases[j] for j in columns]),
         )
 
-    def log_prob_bound(self, visible, log_partition=None):
+    def log_prob_bound(self, visible, log_partition=None, num_samples=0, seed=None):
         """Returns a lower bound of log p(v), one value an example, in nats.
 
-        It is E_q[-E(v, h1, ..., hL)] + H(q) - log Z (equation 6).
+        It is E_q[-E(v, h1, ..., hL)] + H(q) - log Z (equation 6). A tighter one sums
+        the odd layers out, as the even ones tell all of them:
+        E_q[log Σ_odd exp(-E)] + H(q(even)) - log Z, by samples of the even ones.
 
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
             log_partition: Float, the result of `log_partition`; computed if `None`, of
                 many units by annealing from the rates that `visible` has.
                 An estimate that is too low makes the bound too high.
+            num_samples: Integer, the samples of even layers over which the tighter
+                bound is averaged; 0 means equation 6.
+            seed: Integer or `None`, of the samples, see `GenerativeModel.sample`.
 
         Returns:
             Tensor of shape (batch,).
         """
+        check_range("num_samples", num_samples, 0)
         if log_partition is None:
             log_partition = self.log_partition(base_biases=self.base_biases(visible))
         means = self._compute_means(self._flatten(visible))
-        return _entropy(means) - self._energy(means) - log_partition
+        if num_samples == 0:
+            return _entropy(means[1:]) - self._energy(means) - log_partition
+        with self.seeded(seed):
+            total = self._add_sums(ops.convert_to_tensor(num_samples), *means)
+        return _entropy(means[2::2]) + total / num_samples - log_partition
+
+    @backend.compiled
+    def _add_sums(self, num_samples, visible, *means):
+        """Returns the total of log Σ_odd exp(-E) over samples of the even layers."""
+        places = range(len(self.biases))
+
+        def add(_, total):
+            # Of the odd layers the states are not looked at.
+            states = [visible, *map(self._sample_bernoulli, means)]
+            for i in places[0::2]:
+                total = total + states[i] @ ops.convert_to_tensor(self.biases[i])
+            for i in places[1::2]:
+                softplus = ops.softplus(self._inputs(i, states))
+                total = total + ops.sum(softplus, axis=-1)
+            return total
+
+        return backend.fori_loop(0, num_samples, add, ops.zeros_like(visible[:, 0]))
 
     def _energy(self, states):
         total = 0.0
@@ -554,9 +602,9 @@ class DBM(TwoPhases, GenerativeModel):
 
 
 def _entropy(means):
-    """Returns the entropy of the factorial q, in nats, (batch,)."""
+    """Returns the entropy of layers of independent units, in nats, (batch,)."""
     total = 0.0
-    for mean in means[1:]:
+    for mean in means:
         mean = ops.clip(mean, 1e-7, 1 - 1e-7)
         entropy = -mean * ops.log(mean) - (1 - mean) * ops.log(1 - mean)
         total = total + ops.sum(entropy, axis=-1)

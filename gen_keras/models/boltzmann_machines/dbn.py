@@ -161,14 +161,17 @@ class DBN(TwoPhases, GenerativeModel):
     def untie(self):
         """Returns a copy with weights of its own for the way up, to be fine-tuned.
 
-        They start as those of the RBMs. `fit` then runs the up-down algorithm.
+        They start as those of the RBMs, or as those that there are. `fit` then runs the
+        up-down algorithm.
         """
         model = type(self).from_config(self.get_config() | {"untied": True})
         for mine, theirs in zip(self.rbms, model.rbms, strict=True):
             theirs.set_weights(mine.get_weights())
         for rbm, layer in zip(self.rbms, model.recognition, strict=False):
-            kernel, _, bias = rbm._weight_arrays()
+            kernel, _, bias = rbm.weight_arrays()
             layer.set_weights([rbm.copies[0] * kernel, bias])
+        for layer, mine in zip(model.recognition, self.recognition, strict=False):
+            layer.set_weights(mine.get_weights())
         return model
 
     def compile(self, optimizer=None, **options):
@@ -389,19 +392,21 @@ class DBN(TwoPhases, GenerativeModel):
 
         Awake, what is below learns to follow from what was drawn above it. The top RBM
         learns by contrastive divergence. Asleep, what is above learns to be recognized.
+        What regularizes the weights downwards is added.
 
         Args:
             awake: List of states from the visible ones up to those below the top.
             dream: List of the same, drawn downwards after Gibbs steps at the top.
         """
-        wake = sleep = 0.0
+        wake = sleep = penalty = 0.0
         for i, rbm in enumerate(self.rbms[:-1]):
             inputs = rbm._visible_inputs(awake[i + 1])
             wake = wake - ops.mean(rbm.visible_layer.log_prob(awake[i], inputs))
             inputs = self._inputs_up(i, dream[i])
             sleep = sleep - ops.mean(rbm.hidden_layer.log_prob(dream[i + 1], inputs))
+            penalty = penalty + rbm._regularize_kernel()
         top, logs = self.top.compute_loss(awake[-1], dream[-1])
-        loss = wake + top + sleep
+        loss = wake + top + sleep + penalty
         return loss, {
             "loss": loss,
             "wake_loss": wake,
@@ -422,8 +427,11 @@ class DBN(TwoPhases, GenerativeModel):
             visible: Array of shape (num_examples, *visible_shape), such as 10,000
                 training images.
         """
-        below = self.draw_up(visible, len(self.rbms) - 1, seed=0)
-        return self.top.base_biases(ops.convert_to_numpy(below))
+        return self.top.base_biases(self._draw_below_top(visible))
+
+    def _draw_below_top(self, visible):
+        states = self.draw_up(visible, len(self.rbms) - 1, seed=0)
+        return ops.convert_to_numpy(states)
 
     def log_prob_bound(self, visible, log_partition=None, num_samples=1, seed=None):
         """Returns a lower bound of log p(v), one value an example, in nats.
@@ -444,7 +452,7 @@ class DBN(TwoPhases, GenerativeModel):
         """
         check_range("num_samples", num_samples, 1)
         if log_partition is None:
-            below = self.draw_up(visible, len(self.rbms) - 1, seed=0)
+            below = self._draw_below_top(visible)
             log_partition = self.top._log_partition_of(below)
         states = self._flatten(visible)
         with self.seeded(seed):

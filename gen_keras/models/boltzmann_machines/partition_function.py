@@ -28,6 +28,28 @@ from gen_keras.models.boltzmann_machines import units
 BLOCK = 100  # Temperatures whose log weights are summed in float32.
 
 
+def log_partition_of(kernel, visible_bias, hidden_bias, method, **options):
+    """Returns log Z of an RBM of binary units; see `RBM.log_partition`."""
+    check_method(method)
+    weights = kernel, visible_bias, hidden_bias
+    if is_exact(method, kernel.shape):
+        return metrics.exact_log_partition(*weights)
+    return metrics.annealed_importance_sampling(*weights, **options).log_partition
+
+
+def is_exact(method, sizes):
+    """Returns whether to enumerate, given the sizes of the binary layers."""
+    return method == "exact" or (method == "auto" and min(sizes, default=99) <= 20)
+
+
+def check_method(method):
+    """Raises a `ValueError` if there is no such method."""
+    if method not in ("auto", "exact", "ais"):
+        raise ValueError(
+            f"`method` must be 'auto', 'exact' or 'ais'. Received: {method}"
+        )
+
+
 class PartitionFunction:
     """What an RBM knows of its log Z; a mixin."""
 
@@ -47,30 +69,20 @@ class PartitionFunction:
         Raises:
             ValueError: If `method` is unknown or cannot be used.
         """
-        if method not in ("auto", "exact", "ais"):
-            raise ValueError(
-                f"`method` must be 'auto', 'exact' or 'ais'. Received: {method}"
-            )
+        check_method(method)
         if self.copies != (1, 1):
             raise ValueError(
                 "log Z is known of an RBM without copies of its layers. Received: "
                 f"copies={self.copies}"
             )
+        if self.is_binary:
+            return log_partition_of(*self.weight_arrays(), method=method, **options)
         sizes = [
             layer.num_units
             for layer in (self.visible_layer, self.hidden_layer)
             if isinstance(layer, units.Bernoulli)
         ]
-        is_exact = method == "exact" or (
-            method == "auto" and min(sizes, default=99) <= 20
-        )
-        if len(sizes) == 2:
-            if is_exact:
-                return metrics.exact_log_partition(*self._weight_arrays())
-            return metrics.annealed_importance_sampling(
-                *self._weight_arrays(), **options
-            ).log_partition
-        if is_exact:
+        if is_exact(method, sizes):
             return self._enumerate(self._make_total(num_words))
         return self.anneal(num_words, **options).log_partition
 
@@ -88,7 +100,7 @@ class PartitionFunction:
         Raises:
             ValueError: If units are not binary: they begin with their own biases.
         """
-        if not self._is_binary:
+        if not self.is_binary:
             names = (type(x).__name__ for x in (self.visible_layer, self.hidden_layer))
             raise ValueError(
                 "`base_biases` are of Bernoulli units; others begin with their own "
@@ -100,7 +112,8 @@ class PartitionFunction:
         )
 
     @property
-    def _is_binary(self):
+    def is_binary(self):
+        """Whether the units of both layers are Bernoulli, a boolean."""
         layers = self.visible_layer, self.hidden_layer
         return all(isinstance(layer, units.Bernoulli) for layer in layers)
 
@@ -109,7 +122,7 @@ class PartitionFunction:
 
         Of binary units annealing begins at their rates.
         """
-        if self._is_binary:
+        if self.is_binary:
             return self.log_partition(base_biases=self.base_biases(visible))
         if not self.visible_layer.has_total:
             return self.log_partition()

@@ -27,7 +27,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gen_keras import backend, metrics
+from gen_keras import backend
 from gen_keras.models.base import GenerativeModel, check_at_least, check_range
 from gen_keras.models.boltzmann_machines import units
 from gen_keras.models.boltzmann_machines.base import (
@@ -203,8 +203,9 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
     def initialize_visible_bias(self, images):
         """Sets b to log(p / (1 - p)) of the pixel means p (Hinton, 2010, section 8.1).
 
-        The means are smoothed a little, see `metrics.base_rate_bias`. For binary units;
-        for counts of words b is log p of the share p of each word in all words.
+        The means are smoothed a little, see `metrics.base_rate_bias`. That is of binary
+        units; of softmax units and of counts of words b is log p of the share p of each
+        category in its group, or of each word in all words.
 
         Args:
             images: Array of shape (num_images, *visible_shape): values in [0, 1], or
@@ -215,17 +216,14 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         """
         images = np.asarray(images)
         self.check_data(images)
-        if isinstance(self.visible_layer, units.Gaussian):
+        bias = self.visible_layer.base_rate_bias(images)
+        if bias is None:
             raise ValueError(
                 "`initialize_visible_bias` is for binary units and for counts; for "
                 "Gaussian ones data should have mean 0. Received: "
                 f"{self.visible_units}"
             )
-        if isinstance(self.visible_layer, units.ReplicatedSoftmax):
-            counts = images.reshape(len(images), -1).sum(axis=0, dtype="float64") + 1
-            self.visible_bias.assign(np.log(counts / counts.sum()))
-        else:
-            self.visible_bias.assign(metrics.base_rate_bias(images))
+        self.visible_bias.assign(bias)
 
     def call(self, visible):
         """Returns E[h | v], (batch, num_hidden), for v (batch, *visible_shape)."""
@@ -479,9 +477,7 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         return gap + self._compute_penalty(hidden_inputs, weights), logs
 
     def _compute_penalty(self, hidden_inputs, weights):
-        penalty = 0.0
-        if self.kernel_regularizer is not None:
-            penalty = self.kernel_regularizer(ops.convert_to_tensor(self.kernel))
+        penalty = self._regularize_kernel()
         if self.sparsity_cost:
             means = self.hidden_layer.mean(hidden_inputs)
             activity = ops.sum(ops.relu(weights)[:, None] * means, axis=0)
@@ -491,6 +487,11 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             cross_entropy -= (1 - target) * ops.log(1 - activity)
             penalty = penalty + self.sparsity_cost * ops.sum(cross_entropy)
         return penalty
+
+    def _regularize_kernel(self):
+        if self.kernel_regularizer is None:
+            return 0.0
+        return self.kernel_regularizer(ops.convert_to_tensor(self.kernel))
 
     # Parallel tempering ---------------------------------------------------------------
 
@@ -600,7 +601,8 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         above = self.hidden_layer.log_sum(hidden_inputs)
         return self.copies[0] * below - self.copies[1] * above
 
-    def _weight_arrays(self):
+    def weight_arrays(self):
+        """Returns the kernel, b and c as NumPy arrays."""
         return [
             ops.convert_to_numpy(v)
             for v in (self.kernel, self.visible_bias, self.hidden_bias)
@@ -608,12 +610,12 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
 
     def _dense_up(self):
         """Returns kernel and bias of a dense layer from v to the inputs of h."""
-        kernel, _, bias = self._weight_arrays()
+        kernel, _, bias = self.weight_arrays()
         return self.visible_layer.dense_weights(self.copies[0] * kernel, bias)
 
     def _dense_down(self):
         """Returns kernel and bias of a dense layer from h to the inputs of v."""
-        kernel, bias, _ = self._weight_arrays()
+        kernel, bias, _ = self.weight_arrays()
         return self.hidden_layer.dense_weights(self.copies[1] * kernel.T, bias)
 
     def _refuse_counts(self, method):

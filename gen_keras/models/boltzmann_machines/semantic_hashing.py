@@ -25,15 +25,15 @@ from gen_keras import backend
 from gen_keras.models.base import (
     GenerativeModel,
     check_at_least,
-    check_examples,
     check_range,
 )
 from gen_keras.models.boltzmann_machines import units
+from gen_keras.models.boltzmann_machines.base import WatchedWeights
 from gen_keras.models.boltzmann_machines.dbn import DBN, stack_rbms
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class SemanticHashing(GenerativeModel):
+class SemanticHashing(WatchedWeights, GenerativeModel):
     """Autoencoder of images, or of documents, with binary codes.
 
     Args:
@@ -199,19 +199,8 @@ class SemanticHashing(GenerativeModel):
 
     def check_data(self, visible):
         """Raises a `ValueError` on an array of another shape, or of no such values."""
-        check_examples(visible, self.visible_shape, self.value_range)
+        super().check_data(visible)
         self.visible_layer.check(visible)
-
-    def fit(self, x=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
-
-        Raises:
-            ValueError: If `x` is a NumPy array of another shape than `visible_shape`,
-                or of values that the visible units cannot take.
-        """
-        if isinstance(x, np.ndarray):
-            self.check_data(x)
-        return super().fit(x, *args, **kwargs)
 
     def train_step(self, data):
         """Takes one step of back-propagation through noisy codes."""

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gen_keras import backend
+from gen_keras import backend, metrics
 
 
 class Units(keras.layers.Layer):
@@ -115,6 +115,18 @@ class Units(keras.layers.Layer):
     def check(self, examples):
         """Raises a `ValueError` if an array within `low` and `high` is no states."""
 
+    def base_rate_bias(self, examples):
+        """Returns the biases of units that hear of nobody and fit examples best.
+
+        One imagined example of each value keeps what never occurs finite.
+
+        Args:
+            examples: Array (num_examples, *shape).
+
+        Returns:
+            Array (num_units,), or `None` of units that are not counted.
+        """
+
 
 @keras.saving.register_keras_serializable(package="gen_keras")
 class Bernoulli(Units):
@@ -131,6 +143,10 @@ class Bernoulli(Units):
     def draw(self, inputs, seed, scale=None, total=None):
         """Returns 0 and 1, (batch, num_units)."""
         return backend.bernoulli(self.mean(inputs, scale), seed=seed)
+
+    def base_rate_bias(self, examples):
+        """Returns log(p / (1 - p)) of the rates p, see `Units`."""
+        return metrics.base_rate_bias(examples)
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
@@ -244,6 +260,10 @@ class Softmax(Units):
                 "`x` must have groups of softmax units, its last axis, that add up to "
                 f"1. Received: sums from {sums.min():g} to {sums.max():g}"
             )
+
+    def base_rate_bias(self, examples):
+        """Returns log p of the share p of each category in its group, see `Units`."""
+        return log_shares(examples.sum(axis=0, dtype="float64"))
 
     def _to_groups(self, inputs):
         return ops.reshape(inputs, (ops.shape(inputs)[0], -1, self.num_categories))
@@ -428,6 +448,13 @@ class Concatenation(Units):
         """Raises a `ValueError` if an array is no states of the first kind."""
         self.first.check(examples)
 
+    def base_rate_bias(self, examples):
+        """Returns those of the first kind, of which the examples are, and zeros."""
+        bias = self.first.base_rate_bias(examples)
+        return (
+            None if bias is None else np.append(bias, np.zeros(self.second.num_units))
+        )
+
     def _join(self, function, values):
         first, second = self.split(values)
         parts = function(self.first, first), function(self.second, second)
@@ -460,6 +487,12 @@ def make(units, shape, name):
     if not units.built:
         units.build(shape)
     return units
+
+
+def log_shares(counts):
+    """Returns the logarithms of the shares in the sums over the last axis, flat."""
+    counts = counts + 1
+    return np.log(counts / counts.sum(axis=-1, keepdims=True)).reshape(-1)
 
 
 def integrate_softplus(x):

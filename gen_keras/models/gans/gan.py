@@ -17,16 +17,15 @@ Reference:
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from gen_keras import backend
 from gen_keras.layers import InstanceNoise, keep_estimates
 from gen_keras.models.base import (
+    CheckedData,
     GenerativeModel,
     LatentSpace,
     check_at_least,
-    check_examples,
     check_range,
 )
 from gen_keras.models.gans import losses, networks
@@ -37,7 +36,7 @@ from gen_keras.models.gans.tricks import Trick
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class GAN(LatentSpace, TwoSides, GenerativeModel):
+class GAN(CheckedData, LatentSpace, TwoSides, GenerativeModel):
     """Generative adversarial network.
 
     Args:
@@ -199,18 +198,6 @@ class GAN(LatentSpace, TwoSides, GenerativeModel):
         return backend.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
 
     # Training -------------------------------------------------------------------------
-
-    def fit(self, x=None, *args, **kwargs):
-        """Trains, see `keras.Model.fit`.
-
-        Raises:
-            ValueError: If `x` is a NumPy array of another shape than `image_shape`, or
-                of values outside of `value_range`, which is an attribute to be set
-                where networks of one's own have another.
-        """
-        if isinstance(x, np.ndarray):
-            check_examples(x, self.image_shape, self.value_range)
-        return super().fit(x, *args, **kwargs)
 
     def train_step(self, data):
         """Updates the discriminator; at every k-th batch the generator, too."""

@@ -18,7 +18,13 @@ import keras
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models.base import GenerativeModel, LatentSpace, check_range
+from gen_keras.models.base import (
+    CheckedData,
+    GenerativeModel,
+    LatentSpace,
+    check_examples,
+    check_range,
+)
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 
@@ -102,7 +108,7 @@ NETWORKS = {
 
 
 @keras.saving.register_keras_serializable(package="gen_keras")
-class VAE(LatentSpace, GenerativeModel):
+class VAE(CheckedData, LatentSpace, GenerativeModel):
     """Variational autoencoder with a standard normal prior of the latents.
 
     Args:
@@ -229,6 +235,12 @@ class VAE(LatentSpace, GenerativeModel):
         """Returns E[x | z], (batch, *image_shape), for latents (batch, latent_dim)."""
         with backend.no_gradients():
             return self._pixel_means(self.decoder(latents, training=False))
+
+    def check_data(self, images):
+        """Raises a `ValueError` on other shapes, and on pixels that do not suit."""
+        is_gaussian = self.likelihood == "gaussian"
+        value_range = (-math.inf, math.inf) if is_gaussian else self.value_range
+        check_examples(images, self.image_shape, value_range)
 
     def train_step(self, data):
         """Takes one step up the ELBO."""

@@ -218,6 +218,16 @@ def test_annealing_finds_the_maximum_cut():
     assert hasty < value
 
 
+def test_a_chain_begins_with_the_visible_units_that_it_is_given():
+    model = BoltzmannMachine((4,), 4, hidden_connections=False, seed=0)
+    couplings = np.zeros((8, 8))
+    couplings[:4, 4:] = 20 * np.eye(4)
+    model.couplings.assign(couplings)
+    model.bias.assign(np.full(8, -10.0))
+    given = np.tile([1, 0, 1, 0], (20, 1)).astype("float32")
+    np.testing.assert_array_equal(to_numpy(model.gibbs(given, seed=0)), given)
+
+
 def test_images_keep_their_shape():
     model = make_model(visible_shape=(2, 2, 1))
     images = DATA.reshape(64, 2, 2, 1)

@@ -106,6 +106,27 @@ def test_log_partition_is_that_of_the_rbm_of_even_and_odd_layers():
     assert model.log_partition("exact") == pytest.approx(np.log(total), rel=1e-5)
 
 
+def test_a_chain_goes_on_from_its_hidden_layers():
+    # Layers agree: nearly all units are 0, or nearly all 1. Only `hidden` tells which.
+    model = make_tiny_model()
+    for kernel in model.kernels:
+        kernel.assign(np.full(kernel.shape, 1.5))
+    for bias, count in zip(model.biases, (3, 4 + 2, 3), strict=True):
+        bias.assign(np.full(bias.shape, -1.5 * count / 2))
+    table, _ = joint(model)
+    flat = np.random.default_rng(0).choice(table.size, 8192, p=table.ravel())
+    v, h1, h2 = np.unravel_index(flat, table.shape)
+    visible, hidden = V[v], [H1[h1], H2[h2]]
+    for step in range(10):
+        visible, hidden = model.gibbs(
+            visible, seed=step, hidden=hidden, return_hidden=True
+        )
+    expected = table.sum(axis=(1, 2))
+    np.testing.assert_allclose(frequencies(visible), expected, atol=TOLERANCE)
+    with pytest.raises(ValueError, match="`hidden` must be 2 arrays.*Received: 1"):
+        model.gibbs(visible, hidden=hidden[:1])
+
+
 @pytest.mark.parametrize(
     ("hidden_dims", "scale"), [((5, 30), 0.7), ((12, 8), 0.7), ((9, 20, 8), 0.5)]
 )
@@ -223,6 +244,15 @@ def test_bound_is_the_expectation_under_q_and_below_log_p():
     bound = to_numpy(model.log_prob_bound(V))
     np.testing.assert_allclose(bound, expected, rtol=1e-4, atol=1e-4)
     assert (bound < np.log(table.sum(axis=(1, 2)))).all()
+    # With h1 summed out only that of h2 is lost.
+    q = bernoulli(H2, second)
+    tighter = (q * (np.log(table.sum(axis=1)) - np.log(q))).sum(axis=1)
+    draws = [model.log_prob_bound(V, num_samples=2000, seed=i) for i in range(10)]
+    np.testing.assert_allclose(
+        np.mean([to_numpy(draw) for draw in draws], axis=0), tighter, atol=0.02
+    )
+    assert (tighter > bound + 1e-3).all()
+    assert (tighter < np.log(table.sum(axis=(1, 2)))).all()
 
 
 def test_step_is_the_difference_of_statistics():
@@ -309,7 +339,7 @@ def test_an_rbm_with_copies_hears_of_them():
             *rbm.get_weights()[3:],
         ]
     )
-    kernel, b, c = rbm._weight_arrays()
+    kernel, b, c = rbm.weight_arrays()
     np.testing.assert_allclose(
         to_numpy(rbm.prop_up(V)), sigmoid(2 * V @ kernel + c), rtol=1e-4
     )

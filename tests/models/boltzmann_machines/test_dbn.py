@@ -58,13 +58,13 @@ def bernoulli(states, means):
 
 def down(model, level, above):
     """Returns p(below | above) of all states, (above, below)."""
-    kernel, b, _ = model.rbms[level]._weight_arrays()
+    kernel, b, _ = model.rbms[level].weight_arrays()
     return bernoulli((V, H1, H2)[level], sigmoid(above @ kernel.T + b))
 
 
 def up(model, level, below):
     """Returns q(above | below) of all states, (below, above)."""
-    kernel, _, c = model.rbms[level]._weight_arrays()
+    kernel, _, c = model.rbms[level].weight_arrays()
     if model.untied:
         kernel, c = model.recognition[level].get_weights()
     return bernoulli((H1, H2)[level], sigmoid(below @ kernel + c))
@@ -72,7 +72,7 @@ def up(model, level, below):
 
 def top_probabilities(model):
     """Returns p(h2), by an enumeration of the top RBM."""
-    kernel, b, c = model.top._weight_arrays()
+    kernel, b, c = model.top.weight_arrays()
     weights = np.exp(H2 @ kernel @ H3.T + (H2 @ b)[:, None] + H3 @ c).sum(axis=1)
     return weights / weights.sum()
 
@@ -114,7 +114,7 @@ def test_samples_are_those_of_the_top_where_the_layer_below_copies(temperature):
     generator = np.random.default_rng(1)
     for variable in top.trainable_variables:
         variable.assign(generator.normal(0, 1, variable.shape))
-    kernel, b, c = top._weight_arrays()
+    kernel, b, c = top.weight_arrays()
     energies = -(V @ kernel @ H1.T + (V @ b)[:, None] + H1 @ c)
     expected = np.exp(-energies / temperature).sum(axis=1)
     samples = model.sample(8192, 0, gibbs_steps=30, temperature=temperature)
@@ -167,7 +167,7 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
     options = {"schedule": metrics.linear_schedule(1000), "num_chains": 200}
     options["base_biases"] = model.base_biases(DATA)
     estimate = metrics.annealed_importance_sampling(
-        *model.top._weight_arrays(), **options
+        *model.top.weight_arrays(), **options
     )
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
     assert estimate.standard_error < 0.2
@@ -223,9 +223,9 @@ def test_up_down_step_has_the_delta_rules_of_the_paper():
     probe.fit(DATA[:1, :4], verbose=0)
 
     for level in range(2):
-        kernel, b, _ = model.rbms[level]._weight_arrays()
+        kernel, b, _ = model.rbms[level].weight_arrays()
         error = awake[level] - sigmoid(awake[level + 1] @ kernel.T + b)
-        new_kernel, new_b, _ = probe.rbms[level]._weight_arrays()
+        new_kernel, new_b, _ = probe.rbms[level].weight_arrays()
         np.testing.assert_allclose(
             new_kernel - kernel, error.T @ awake[level + 1], atol=1e-5
         )
@@ -237,8 +237,8 @@ def test_up_down_step_has_the_delta_rules_of_the_paper():
             new_kernel - kernel, dream[level].T @ error, atol=1e-5
         )
         np.testing.assert_allclose(new_c - c, error[0], atol=1e-5)
-    kernel, b, c = model.top._weight_arrays()
-    new_kernel, new_b, _ = probe.top._weight_arrays()
+    kernel, b, c = model.top.weight_arrays()
+    new_kernel, new_b, _ = probe.top.weight_arrays()
     parts = [(s[-1], sigmoid(s[-1] @ kernel + c)) for s in (awake, dream)]
     step = parts[0][0].T @ parts[0][1] - parts[1][0].T @ parts[1][1]
     np.testing.assert_allclose(new_kernel - kernel, step, atol=1e-5)
@@ -281,6 +281,27 @@ def test_untied_copy_starts_as_the_original():
     )
     with pytest.raises(ValueError, match="model.untie"):
         model.fit(V)
+    # A copy of what was untied before has the way up that was learned.
+    weights = [weight + 1 for weight in copy.recognition[0].get_weights()]
+    copy.recognition[0].set_weights(weights)
+    for old, new in zip(
+        weights, copy.untie().recognition[0].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_each_layer_is_regularized_by_the_up_down_algorithm():
+    def loss(regularizer):
+        keras.utils.set_random_seed(0)
+        rbms = stack_rbms((4,), (3, 2, 3), 0, kernel_regularizer=regularizer)
+        model = DBN((4,), (3, 2, 3), rbms=rbms, untied=True, seed=0)
+        for rbm in model.rbms:
+            rbm.kernel.assign(np.ones(rbm.kernel.shape))
+        states = [ops.ones((1, 4)), ops.ones((1, 3)), ops.ones((1, 2))]
+        return float(model.compute_loss(states, states)[0])
+
+    added = loss(keras.regularizers.L1(0.01)) - loss(None)
+    assert added == pytest.approx(0.01 * (4 * 3 + 3 * 2 + 2 * 3), rel=1e-3)
 
 
 def test_greedy_layers_and_fine_tuning_raise_the_likelihood():

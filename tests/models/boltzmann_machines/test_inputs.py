@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from gen_keras.models import DBM, DBN, RBM, BoltzmannMachine, ClassRBM
+from gen_keras.models import (
+    DBM,
+    DBN,
+    RBM,
+    BoltzmannMachine,
+    ClassRBM,
+    SemanticHashing,
+)
 
 SHAPE = (2, 2, 1)
 IMAGES = np.resize(np.float32([0, 1, 1]), (4, *SHAPE))
@@ -30,7 +37,6 @@ def calls_of(model):
     calls["complete"] = lambda x: model.complete(x, np.ones(SHAPE), gibbs_steps=1)
     if isinstance(model, ClassRBM):
         classes = np.array([0, 1, 1, 0])
-        del calls["initialize_visible_bias"]  # Of images and classes there is none.
         calls["gibbs of a pair"] = lambda x: model.gibbs((x, classes))
         calls["evaluate"] = lambda x: model.evaluate(x, classes, verbose=0)
         calls["fit"] = lambda x: model.fit(x, classes, verbose=0)
@@ -45,6 +51,11 @@ def calls_of(model):
             IMAGES, validation_data=form(x), verbose=0
         )
     return calls
+
+
+def test_a_class_rbm_has_no_copies():
+    with pytest.raises(ValueError, match=r"copies of its layers. .*copies=\(2, 1\)"):
+        ClassRBM(SHAPE, 2, 3, copies=(2, 1))
 
 
 @each_model
@@ -74,6 +85,43 @@ def test_each_kind_of_units_is_asked_wherever_data_are_given():
     assert real.free_energy(np.full((2, 4), -7.0)).shape == (2,)
     with pytest.raises(ValueError, match="mean 0. Received: gaussian"):
         real.initialize_visible_bias(np.full((2, 4), -7.0))
+
+
+@each_model
+def test_lists_are_looked_at_as_arrays_are(name):
+    model = MODELS[name]()
+    with pytest.raises(ValueError, match="from 0 to 1. Received: values .* to 255"):
+        model.complete((255 * IMAGES).tolist(), np.ones(SHAPE))
+
+
+@pytest.mark.parametrize("name", [*MODELS, "semantic_hashing"])
+def test_training_that_diverges_is_named(name):
+    # Binary units are 0 or 1, whatever the weights: no metric is NaN.
+    model = (MODELS | {"semantic_hashing": make_semantic_hashing})[name]()
+    model.compile(keras.optimizers.SGD(1e30))
+    classes = [np.zeros(4, "int32")] if name == "class_rbm" else []
+    with pytest.raises(ValueError, match="diverged in epoch 1: .*lower learning rate"):
+        model.fit(IMAGES, *classes, verbose=0)
+
+
+def make_semantic_hashing():
+    return SemanticHashing(SHAPE, (3, 2), seed=0)
+
+
+CHAINS = {
+    "class_rbm": lambda count: ClassRBM(SHAPE, 2, 3, num_chains=count),
+    "dbm": lambda count: DBM(SHAPE, (3, 2), num_chains=count),
+    "boltzmann_machine": lambda count: BoltzmannMachine(SHAPE, 3, num_chains=count),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_chains_of_another_number_are_named(name, tmp_path):
+    path = str(tmp_path / "model.weights.h5")
+    CHAINS[name](7).save_weights(path)
+    CHAINS[name](7).load_weights(path)
+    with pytest.raises(ValueError, match=r"other settings: .*`chains\w*` has .*\(7,"):
+        CHAINS[name](10).load_weights(path)
 
 
 @each_model

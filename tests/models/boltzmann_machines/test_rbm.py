@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from gen_keras import metrics
+from gen_keras.models import RBM, ClassRBM
 from gen_keras.models.boltzmann_machines import rbm
 from tests.model_checks import check_model
 
@@ -111,7 +112,7 @@ def test_log_partition_by_annealing_agrees_with_enumeration():
     exact = model.log_partition("exact")
     schedule = metrics.linear_schedule(1000)
     estimate = metrics.annealed_importance_sampling(
-        *model._weight_arrays(), schedule=schedule
+        *model.weight_arrays(), schedule=schedule
     )
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
     assert estimate.standard_error < 0.1
@@ -355,6 +356,20 @@ def test_visible_bias_starts_at_the_log_odds_of_the_data():
     model.initialize_visible_bias(DATA)
     odds = ops.convert_to_numpy(ops.sigmoid(model.visible_bias))
     np.testing.assert_allclose(odds, (DATA.sum(axis=0) + 1) / 66, rtol=1e-5)
+
+
+def test_initial_biases_of_groups_and_of_images_with_classes():
+    groups = np.eye(3)[[[0, 1], [0, 2], [2, 1]]]  # (3, 2, 3)
+    model = RBM((2, 3), 4, visible_units="softmax")
+    model.initialize_visible_bias(groups)
+    shares = np.array([[3, 1, 2], [1, 3, 2]]) / 6
+    bias = ops.convert_to_numpy(model.visible_bias).reshape(2, 3)
+    np.testing.assert_allclose(np.exp(bias), shares, rtol=1e-5)
+    model = ClassRBM((6,), 2, 3)
+    model.initialize_visible_bias(DATA)
+    bias = ops.convert_to_numpy(model.visible_bias)
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias[:6])), (DATA.sum(axis=0) + 1) / 66)
+    np.testing.assert_array_equal(bias[6:], [0, 0])
 
 
 def test_images_keep_their_shape():

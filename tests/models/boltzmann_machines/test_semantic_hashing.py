@@ -61,9 +61,9 @@ def test_it_begins_as_the_dbn(kind):
     codes = model.encode(examples, batch_size=10)
     assert codes.dtype == "uint8"
     np.testing.assert_array_equal(codes, means > 0.5)
-    kernel, bias, _ = dbn.top._weight_arrays()
+    kernel, bias, _ = dbn.top.weight_arrays()
     below = sigmoid(codes @ kernel.T + bias)
-    kernel, bias, _ = dbn.rbms[0]._weight_arrays()
+    kernel, bias, _ = dbn.rbms[0].weight_arrays()
     logits = below @ kernel.T + bias
     means = sigmoid(logits) if kind == "bernoulli" else scipy.special.softmax(logits, 1)
     np.testing.assert_allclose(to_numpy(model.decode(codes)), means, rtol=1e-4)
@@ -139,6 +139,10 @@ def test_wrong_images_are_refused():
         model.encode(np.zeros((2, 5)))
     with pytest.raises(ValueError, match="from 0 to 1. Received: values from 0 to 255"):
         model.fit(DATA * 255, verbose=0)
+    with pytest.raises(ValueError, match="from 0 to 1. Received: values from 0 to 255"):
+        model.fit(DATA, validation_data=(DATA * 255,), verbose=0)
+    with pytest.raises(ValueError, match="from 0 to 1. Received: values from 0 to 255"):
+        model.evaluate(DATA * 255, verbose=0)
     with pytest.raises(ValueError, match="`code_noise` must be at least 0"):
         make_model(code_noise=-1.0)
     with pytest.raises(ValueError, match="one of bernoulli, replicated_softmax"):

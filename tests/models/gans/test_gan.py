@@ -244,5 +244,6 @@ def test_evaluation_weighs_examples_alike():
     )
     values = np.array([9.0, 9.0, 9.0, 9.0, 0.0])
     images = np.broadcast_to(values[:, None, None, None], (5, 4, 4, 1))
+    model.value_range = (0, 9)
     logs = model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
     assert logs["real_score"] == pytest.approx(np.mean(sigmoid(values)), rel=1e-4)

@@ -230,3 +230,25 @@ def test_temperature_scales_the_prior():
 def test_bad_arguments(argument):
     with pytest.raises(ValueError, match="Received"):
         make_model(**argument)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "images", "message"),
+    [
+        ("bernoulli", 255 * IMAGES, "`x` must be from 0 to 1. Received: values"),
+        ("gaussian", np.nan * IMAGES, "values from nan to nan"),
+        ("gaussian", IMAGES[:, 1:], r"shape \(None, 8, 8, 1\).*\(64, 7, 8, 1\)"),
+    ],
+)
+def test_bad_images(likelihood, images, message):
+    model = make_model(likelihood=likelihood)
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.fit(IMAGES, validation_data=(images,), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.evaluate(images, verbose=0)
+
+
+def test_real_pixels_are_taken():
+    make_model(likelihood="gaussian").fit(100 * IMAGES - 50, verbose=0)
