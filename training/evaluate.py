@@ -169,10 +169,13 @@ def main(config):
                 f"The same figures of {pathlib.Path(config.compare).name}, the model "
                 "before its weights were stored in float16."
             )
+    row = presets.table().get(config.preset, {})
+    if "departure" in row:
+        protocol["model"] = row["departure"]
     result = result_files.make(
         config, "evaluate.py", config.seed, protocol, figures, time.time() - start
     )
-    training = presets.table().get(config.preset, {}).get("training", config.training)
+    training = row.get("training", config.training)
     if training:
         result["training"] = training
     path = config.out or (f"{config.preset}.json" if is_published(config) else "")

@@ -228,6 +228,27 @@ def visit_at(context, url):
     assert overflow <= width
 
 
+def stroke(page, points, selector="#pad"):
+    """Draws a line with the mouse on a sheet.
+
+    Args:
+        page: Page of the browser.
+        points: Pairs of numbers, places as shares of the sheet's sides.
+        selector: String, what the sheet is in.
+    """
+    canvas = page.locator(f"{selector} canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    places = [
+        (box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points
+    ]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
 def see(page, selector):
     """Returns the pixels of an element once its pictures are loaded."""
     page.wait_for_function(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.demos.conftest import complaint, read
+from tests.demos.conftest import complaint, read, stroke
 
 gr = pytest.importorskip("gradio")
 pytest.importorskip("gradio_helpers")
@@ -261,27 +261,12 @@ def test_weights_and_landscape_through_the_api(client):
     assert "nats** lower" in text
 
 
-def draw_line(page, selector, start, end):
-    """Draws on a sheet, between places given as fractions of its sides."""
-    canvas = page.locator(f"{selector} canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    places = [
-        (box["x"] + x * box["width"], box["y"] + y * box["height"])
-        for x, y in (start, end)
-    ]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    page.mouse.move(*places[1], steps=8)
-    page.mouse.up()
-
-
 def test_a_visitor_steers_a_chain(visit):
     page = visit("/boltzmann")
     page.get_by_role("button", name="Start", exact=True).click()
     page.locator("#chain-status").get_by_text("Gibbs step").wait_for()
     page.locator("#chain-status").get_by_text("step 0").wait_for(state="detached")
-    draw_line(page, "#clamps", (0.3, 0.25), (0.7, 0.25))
+    stroke(page, [(0.3, 0.25), (0.7, 0.25)], "#clamps")
     page.get_by_text("pixels clamped").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Start", exact=True).wait_for()
@@ -296,7 +281,7 @@ def test_a_visitor_makes_a_landscape(visit):
     page.get_by_role("tab", name="Energy landscape").click()
     page.get_by_role("button", name="Train").click()
     page.get_by_text("At least 3 points are needed").wait_for()
-    draw_line(page, "#points", (0.2, 0.5), (0.8, 0.5))
+    stroke(page, [(0.2, 0.5), (0.8, 0.5)], "#points")
     page.locator("#trained").get_by_text("points").wait_for()
     assert page.locator("#trained").inner_text() != "0 points"
     page.get_by_role("button", name="Train").click()

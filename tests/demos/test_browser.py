@@ -13,6 +13,7 @@ from tests.demos.conftest import (
     choose,
     see,
     source,
+    stroke,
     wait_for_change,
 )
 
@@ -129,18 +130,7 @@ def test_a_drawing_lands_on_the_plane(visit):
     page = visit("/latent-space")
     see(page, "#plane")
     page.get_by_role("tab", name="Encode a digit").click()
-    canvas = page.locator("#pad canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    at = [
-        (box["x"] + box["width"] * x, box["y"] + box["height"] * y)
-        for x, y in ((0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
-    ]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    for point in at[1:]:
-        page.mouse.move(*point, steps=8)
-    page.mouse.up()
+    stroke(page, [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)])
     page.get_by_text("It lands at").wait_for()
     assert see(page, ".crisp:has(img[alt^='The digit'])").std() > 20
 

@@ -16,7 +16,14 @@ import drawing_pad  # noqa: E402
 import model_entries  # noqa: E402
 
 from gen_keras import image_grids, models  # noqa: E402
-from tests.demos.conftest import complaint, read, see, source, wait_for_change  # noqa: E402
+from tests.demos.conftest import (  # noqa: E402
+    complaint,
+    read,
+    see,
+    source,
+    stroke,
+    wait_for_change,
+)
 
 EIGHT = complete.binarize(digits.get_example(8))
 
@@ -162,13 +169,7 @@ def test_a_visitor_covers_paints_and_draws_again(visit):
     wait_for_change(page, first, before)
 
     before = source(page, first)
-    canvas = page.locator("#sheet canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    page.mouse.move(box["x"] + 140, box["y"] + 200)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 250, steps=4)
-    page.mouse.up()
+    stroke(page, [(0.35, 0.5), (0.55, 0.65)], "#sheet")
     wait_for_change(page, first, before)
     assert page.get_by_role("radio", name="top half").is_checked() is False
 

@@ -1,4 +1,6 @@
-"""The page of retrieval by codes, without a server."""
+"""The page of retrieval by codes: what it computes, and the page in a browser."""
+
+import re
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ import model_entries  # noqa: E402
 import retrieve  # noqa: E402
 
 from gen_keras import datasets, models  # noqa: E402
+from tests.demos.conftest import see, source, stroke, wait_for_change  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -131,3 +134,26 @@ def test_a_model_of_unknown_data_is_said(hashing):
 @pytest.mark.parametrize(("distance", "words"), [(0, "0 bits"), (1, "1 bit")])
 def test_distances_in_words(distance, words):
     assert retrieve.count_bits(distance) == words
+
+
+def test_a_visitor_draws_a_digit_and_picks_an_emoji(visit):
+    page = visit("/retrieval")
+    code, found = page.locator("#code [role=img]"), "#by-code img"
+    assert see(page, "#by-code").std() > 20
+    first = code.get_attribute("aria-label")
+    assert re.fullmatch("Code [01]{32}", first)
+    before = source(page, found)
+    stroke(page, [(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)])  # A seven.
+    wait_for_change(page, found, before)
+    second = code.get_attribute("aria-label")
+    assert second != first
+    captions = page.locator("#by-code").inner_text()
+    assert captions.count("7 · ") >= 4
+
+    before = source(page, found)
+    page.get_by_role("tab", name="An emoji").click()
+    page.locator("#tiles button:has(img)").nth(3).click()
+    wait_for_change(page, found, before)
+    captions = page.locator("#by-code").inner_text()
+    assert captions.count("Twemoji") + captions.count("Noto") == retrieve.NUM_FOUND
+    assert code.get_attribute("aria-label") not in (first, second)

@@ -12,6 +12,7 @@ from tests.demos.conftest import (
     choose,
     see,
     source,
+    stroke,
     wait_for_change,
 )
 
@@ -19,21 +20,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.2)]
 MAX_SECONDS = 10  # From a stroke to its picture; the machine may be busy.
-
-
-def stroke(page, points):
-    """Draws a line with the mouse."""
-    canvas = page.locator("#pad canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    places = [
-        (box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points
-    ]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=6)
-    page.mouse.up()
 
 
 def ink(page):

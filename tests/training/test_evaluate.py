@@ -132,6 +132,20 @@ def test_likelihood_of_a_small_rbm_is_the_exact_one(tmp_path):
     assert -0.1 < figures["bracket"] < 2
 
 
+def test_the_figures_of_a_narrower_preset_say_so(tmp_path):
+    config = evaluate.Config(
+        preset="dbm_mnist",
+        max_images=20,
+        num_temperatures=5,
+        num_chains=2,
+        out=str(tmp_path / "dbm.json"),
+    )
+    result = evaluate.main(config)
+    assert "500-500" in result["protocol"]["model"]
+    likelihood = result["metrics"]["likelihood"]
+    assert likelihood["nll_bound_summed_out"] < likelihood["nll_bound"]
+
+
 def test_samples_of_emoji_are_held_against_emoji(tmp_path):
     keras.utils.set_random_seed(0)
     model = models.DCGAN(image_shape=(64, 64, 3), base_filters=4, seed=0)
