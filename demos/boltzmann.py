@@ -1,9 +1,10 @@
-"""Boltzmann: a Gibbs chain to watch and to steer, weights, and an energy landscape."""
+"""Boltzmann: a Gibbs chain to watch and to steer, weights, classes, a landscape."""
 
 import base64
 import threading
 import time
 
+import classify
 import digits
 import drawing_pad
 import gradio as gr
@@ -344,6 +345,12 @@ def build():
                 build_chain(page, entries)
             with gr.Tab("Weights", render_children=True, visible=bool(entries)):
                 build_weights(page, entries)
+            with gr.Tab(
+                "Which digit?",
+                render_children=True,
+                visible=classify.find_entry() is not None,
+            ):
+                classify.build(page)
             with gr.Tab("Energy landscape", render_children=True):
                 landscape.build()
     return page

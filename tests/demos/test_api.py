@@ -13,7 +13,8 @@ gradio_client = pytest.importorskip("gradio_client")
 
 NAMES = ["/sample", "/interpolate", "/arithmetic", "/nearest", "/decode", "/encode"]
 NAMES += ["/pix2pix", "/edges", "/cyclegan", "/vary_code", "/reconstruct", "/complete"]
-NAMES += ["/gibbs", "/weights", "/landscape", "/find_similar", "/find_similar_emoji"]
+NAMES += ["/gibbs", "/weights", "/classify", "/landscape"]
+NAMES += ["/find_similar", "/find_similar_emoji"]
 SIZES = {"dcgan_mnist": (84, 3), "dcgan_emoji": (128, 2), "rbm_mnist": (84, 3)}
 
 

@@ -14,6 +14,8 @@ pytest.importorskip("gradio_helpers")
 pytest.importorskip("playwright.sync_api")
 
 import boltzmann  # noqa: E402
+import classify  # noqa: E402
+import digits  # noqa: E402
 import drawing_pad  # noqa: E402
 import landscape  # noqa: E402
 import model_entries  # noqa: E402
@@ -76,6 +78,7 @@ def test_without_a_preset_the_landscape_is_left(monkeypatch):
     assert tabs == {
         "Gibbs chain": False,
         "Weights": False,
+        "Which digit?": False,
         "Energy landscape": True,
     }
     notes = [block.value for block in blocks if isinstance(block, gr.HTML)]
@@ -193,6 +196,31 @@ def test_the_strongest_unit_comes_first(entry):
     assert (tile[2:] == 255).all()
 
 
+# Classes ----------------------------------------------------------------------------
+
+
+def test_the_class_of_the_lowest_free_energy_is_the_likeliest(monkeypatch):
+    entry = classify.find_entry()
+    assert entry.model_class == "ClassRBM"
+    seven = digits.get_example(7)
+    picture, shares, text = classify.tell(seven)
+    images = np.tile(seven.reshape(1, 28, 28, 1) / np.float32(255), (10, 1, 1, 1))
+    energies = entry.model.free_energy((images, np.arange(10)))
+    energies = ops.convert_to_numpy(energies).astype("float64")
+    expected = np.exp(energies.min() - energies)
+    expected /= expected.sum()
+    assert list(shares) == [str(i) for i in range(10)]
+    np.testing.assert_allclose(list(shares.values()), expected, atol=1e-4)
+    first, second, *_ = np.argsort(energies)
+    gap = energies[second] - energies[first]
+    assert first == 7 and f"**{first}**" in text and f"a {second}," in text
+    assert f"**{gap:.1f} nats** lower" in text
+    assert read(picture).shape[:2] == (112, 112)
+    monkeypatch.setattr(classify, "find_entry", lambda: None)
+    with pytest.raises(gr.Error, match="class_rbm_mnist.keras is missing"):
+        classify.tell(seven)
+
+
 # Landscapes -------------------------------------------------------------------------
 
 
@@ -253,6 +281,19 @@ def test_clamped_ink_through_the_api(client, tmp_path):
     assert "image" in complaint(client, "/gibbs", "rbm_mnist", {"path": ""}, 5)
 
 
+def test_a_class_through_the_api(client, tmp_path):
+    import gradio_client
+
+    path = tmp_path / "digit.png"
+    Image.fromarray(255 - digits.get_example(5)).save(path)  # Dark on light.
+    _, answer, text = client.predict(
+        gradio_client.handle_file(path), api_name="/classify"
+    )
+    assert answer["label"] == "5" and text.startswith("With a **5** its")
+    path.write_bytes(b"no image")
+    assert "image" in complaint(client, "/classify", gradio_client.handle_file(path))
+
+
 def test_weights_and_landscape_through_the_api(client):
     assert read(client.predict("rbm_mnist", 9, api_name="/weights")).shape[2] == 3
     points = [[-1, 0], [1, 0], [1, 0.2], [-1, 0.2]]
@@ -274,6 +315,16 @@ def test_a_visitor_steers_a_chain(visit):
     page.get_by_text("pixels clamped").wait_for(state="detached")
     page.get_by_role("tab", name="Weights").click()
     page.wait_for_function("document.querySelector('#weights img')?.naturalWidth > 300")
+
+
+def test_a_visitor_asks_which_digit_it_is(visit):
+    page = visit("/boltzmann")
+    page.get_by_role("tab", name="Which digit?").click()
+    page.get_by_role("radio", name="3", exact=True).last.check()
+    page.locator("#class").get_by_text("With a 3 its free energy").wait_for()
+    stroke(page, [(0.5, 0.15), (0.5, 0.85)])
+    page.locator("#class").get_by_text("With a 1 its free energy").wait_for()
+    assert page.locator("#classes").get_by_text("1", exact=True).count() >= 1
 
 
 def test_a_visitor_makes_a_landscape(visit):
