@@ -92,7 +92,9 @@ def check_schedule(schedule):
         ValueError: If it does not lead from 0 to 1.
     """
     schedule = reference_schedule() if schedule is None else np.asarray(schedule)
-    if (schedule[0], schedule[-1]) != (0, 1) or np.any(np.diff(schedule) < 0):
+    is_list = schedule.ndim == 1 and len(schedule) > 1
+    ends = (schedule[0], schedule[-1]) if is_list else None
+    if ends != (0, 1) or np.any(np.diff(schedule) < 0):
         raise ValueError(f"`schedule` must increase from 0 to 1. Received: {schedule}")
     return schedule
 

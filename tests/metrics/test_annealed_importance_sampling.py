@@ -243,6 +243,8 @@ def test_base_rate_bias_is_the_logit_of_the_smoothed_mean():
     ("options", "message"),
     [
         ({"schedule": [0.0, 0.5]}, "from 0 to 1"),
+        ({"schedule": []}, "from 0 to 1"),
+        ({"schedule": [[0.0, 1.0]]}, "from 0 to 1"),
         ({"schedule": [0.0, 0.7, 0.5, 1.0]}, "from 0 to 1"),
         ({"num_chains": 1}, "at least 2. Received: 1"),
         ({"base_biases": [np.zeros(3)] * 2}, r"\(4,\) and \(3,\).*\(3,\), \(3,\)"),
