@@ -59,18 +59,6 @@ def describe(probabilities):
     )
 
 
-@helpers.guarded
-def take_drawing(drawing):
-    """Returns the outputs of `classify` for what was drawn, a data URL."""
-    return tell(digits.read(drawing))
-
-
-@helpers.guarded
-def take_example(digit):
-    """Returns the outputs of `classify` for a real digit."""
-    return tell(digits.get_example(digit))
-
-
 def build(page):
     """Adds the tool to a page, with a first digit to look at."""
     with gr.Row(equal_height=False, elem_classes="apart"):
@@ -97,9 +85,8 @@ def build(page):
                 )
     outputs = [seen, classes, text]
     options = {"outputs": outputs, "show_progress": "hidden"} | helpers.MODEL_EVENT
-    private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
     image.upload(classify, image, api_name="classify", **options)
-    pad.input(take_drawing, pad, **private)
-    example.input(take_example, example, **private)
+    digits.connect(tell, pad, example, outputs)
     if find_entry() is not None:
-        page.load(lambda: take_example(4), None, **private)
+        first = helpers.guarded(lambda: tell(digits.get_example(4)))
+        page.load(first, None, **options, **helpers.PRIVATE)

@@ -141,6 +141,36 @@ def build_upload():
         return helpers.upload("At most 5 MB and 2048×2048 pixels")
 
 
+def connect(function, pad, example, outputs, more=()):
+    """Calls a function with each digit that is drawn or chosen.
+
+    Args:
+        function: Function of the values of `more` and of uint8 pixels (28, 28), which
+            returns the outputs.
+        pad: What `build_pad` gives.
+        example: What `build_example` gives.
+        outputs: List of components.
+        more: List of components.
+    """
+    options = {
+        "outputs": outputs,
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+    }
+    for source, to_pixels in ((pad, read), (example, get_example)):
+
+        def take(*values, to_pixels=to_pixels):
+            return function(*values[:-1], to_pixels(values[-1]))
+
+        source.input(
+            helpers.guarded(take),
+            [*more, source],
+            **options,
+            **helpers.MODEL_EVENT,
+            **helpers.PRIVATE,
+        )
+
+
 def small_picture(label, alt_text, min_width=160):
     """Returns an output for one small picture."""
     options = {"min_width": min_width, "elem_classes": "crisp"}

@@ -154,18 +154,6 @@ def click_plane(event: gr.SelectData):
 
 
 @helpers.guarded
-def place_drawing(drawing):
-    """Returns the outputs of `encode` for what was drawn, a data URL."""
-    return place(digits.read(drawing))
-
-
-@helpers.guarded
-def place_example(digit):
-    """Returns the outputs of `encode` for a real digit."""
-    return place(digits.get_example(digit))
-
-
-@helpers.guarded
 def show_plane():
     """Returns the first outputs of the page."""
     return decode(0.0, 0.0)
@@ -228,10 +216,8 @@ def build():
             "outputs": [seen, reconstruction, plane, text],
             "show_progress": "hidden",
         } | helpers.MODEL_EVENT
-        private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
         image.upload(encode, image, api_name="encode", **options)
-        pad.input(place_drawing, pad, **private)
-        example.input(place_example, example, **private)
+        digits.connect(place, pad, example, options["outputs"])
         if entry is not None:
             page.load(
                 show_plane,

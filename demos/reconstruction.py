@@ -53,18 +53,6 @@ def can_reconstruct(entry):
 # Page -------------------------------------------------------------------------------
 
 
-@helpers.guarded
-def take_drawing(preset, drawing):
-    """Returns the outputs of `reconstruct` for what was drawn, a data URL."""
-    return pass_through(preset, digits.read(drawing))
-
-
-@helpers.guarded
-def take_example(preset, digit):
-    """Returns the outputs of `reconstruct` for a real digit."""
-    return pass_through(preset, digits.get_example(digit))
-
-
 def build(preset):
     """Adds the tool of reconstructions; returns its parts by name."""
     with gr.Tab("Reconstruct", visible=False, id="reconstruct") as tab:
@@ -77,10 +65,8 @@ def build(preset):
                     outputs = digits.build_results()
     options = {"outputs": list(outputs), "show_progress": "hidden"}
     options |= helpers.MODEL_EVENT
-    private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
     image.upload(reconstruct, [preset, image], api_name="reconstruct", **options)
-    pad.input(take_drawing, [preset, pad], **private)
-    example.input(take_example, [preset, example], **private)
+    digits.connect(pass_through, pad, example, list(outputs), [preset])
     return {"tab": tab, "shown": [tab, example, *outputs]}
 
 

@@ -268,18 +268,6 @@ FIRST = {"show_progress": "hidden"} | helpers.MODEL_EVENT | helpers.PRIVATE
 
 
 @helpers.guarded
-def take_drawing(drawing):
-    """Returns the outputs of `find_similar` for what was drawn, a data URL."""
-    return search_digit(digits.read(drawing))
-
-
-@helpers.guarded
-def take_example(digit):
-    """Returns the outputs of `find_similar` for a real digit."""
-    return search_digit(digits.get_example(digit))
-
-
-@helpers.guarded
 def show_first():
     """Returns what is found at first."""
     return search_digit(digits.get_example(4))
@@ -373,13 +361,11 @@ def build_outputs():
 def connect(inputs, outputs):
     """Adds the events."""
     options = {"outputs": outputs, "show_progress": "hidden"} | helpers.MODEL_EVENT
-    private = options | helpers.PRIVATE | {"trigger_mode": "always_last"}
     inputs["image"].upload(
         find_similar, inputs["image"], api_name="find_similar", **options
     )
     if "pad" in inputs:
-        inputs["pad"].input(take_drawing, inputs["pad"], **private)
-        inputs["example"].input(take_example, inputs["example"], **private)
+        digits.connect(search_digit, inputs["pad"], inputs["example"], outputs)
     inputs["emoji"].change(
         find_similar_emoji, inputs["emoji"], api_name="find_similar_emoji", **options
     )

@@ -42,7 +42,7 @@ def test_a_plane_of_other_images(offer):
         expected = latent_space.to_latent(right, down)
         assert latent_space.click_plane(event) == pytest.approx(expected, abs=0.01)
     with pytest.raises(gr.Error, match="28×28 pixels in gray .* images of 16×16×1"):
-        latent_space.place_example(7)
+        latent_space.place(digits.get_example(7))
 
 
 def test_a_digit_is_placed_as_in_mnist():

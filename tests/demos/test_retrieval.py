@@ -79,7 +79,7 @@ def test_pixels_are_searched_exactly():
 def test_a_digit_is_searched(hashing, tmp_path):
     assert hashing.page == "Retrieval"
     assert hashing.name not in model_entries.entries_of("Sampling")
-    seen, code, by_code, by_pixels, text = retrieve.take_example(3)
+    seen, code, by_code, by_pixels, text = retrieve.search_digit(digits.get_example(3))
     with Image.open(seen) as picture:
         assert np.asarray(picture.resize((28, 28), 0)).shape == (28, 28)
     bits = hashing.model.encode(digits.scale_to(hashing, digits.get_example(3)))[0]
@@ -119,7 +119,7 @@ def test_emoji_are_searched_by_name(monkeypatch):
 def test_what_is_missing_is_said(monkeypatch):
     monkeypatch.setattr(retrieve, "find_entry", lambda: None)
     with pytest.raises(gr.Error, match="dbn_hash_mnist.keras is missing"):
-        retrieve.take_example(3)
+        retrieve.search_digit(digits.get_example(3))
     monkeypatch.setattr(retrieve, "has_emoji", lambda: False)
     with pytest.raises(gr.Error, match="emoji_codes.npz is missing"):
         retrieve.find_similar_emoji("rocket, Noto")
@@ -128,7 +128,7 @@ def test_what_is_missing_is_said(monkeypatch):
 def test_a_model_of_unknown_data_is_said(hashing):
     hashing.dataset = None
     with pytest.raises(gr.Error, match="--dataset"):
-        retrieve.take_example(3)
+        retrieve.search_digit(digits.get_example(3))
 
 
 @pytest.mark.parametrize(("distance", "words"), [(0, "0 bits"), (1, "1 bit")])
