@@ -23,7 +23,7 @@ from gen_keras.models import ClassRBM
 
 # What was chosen on validation images: epochs, batch size, rate, and of the model.
 VARIANTS = {
-    "generative": (40, 100, 0.05, {"num_hidden": 2000, "num_chains": 100}),
+    "generative": (100, 100, 0.05, {"num_hidden": 2000, "num_chains": 100}),
     "discriminative": (25, 20, 0.5, {"num_hidden": 500}),
     "hybrid": (
         *(25, 20, 0.5),
