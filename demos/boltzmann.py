@@ -108,22 +108,25 @@ class Chain:
         """Takes Gibbs steps, and one more for `means`."""
         with self._lock:
             self.states = np.where(self.mask, self.values, self.states)
-            self.states, self._hidden = self._draw(gibbs_steps)
-            self.means, _ = self._draw(1, probabilities=True)
+            hidden = {}
+            if isinstance(self.entry.model, models.DBM):
+                hidden = {"hidden": self._hidden}
+                states, self._hidden = self._draw(
+                    gibbs_steps, return_hidden=True, **hidden
+                )
+                hidden = {"hidden": self._hidden}
+            else:
+                states = self._draw(gibbs_steps)
+            self.states = ops.convert_to_numpy(states)
+            means = self._draw(1, probabilities=True, **hidden)
+            self.means = ops.convert_to_numpy(means)
             self.step += gibbs_steps
 
     def _draw(self, gibbs_steps, **options):
-        """Returns visible units, and what else a chain goes on from: a DBM's hidden."""
         options |= {"temperature": self.temperature, "mask": self.mask}
-        options |= {"seed": int(self._rng.integers(model_entries.MAX_SEED))}
-        model, hidden = self.entry.model, None
+        seed = int(self._rng.integers(model_entries.MAX_SEED))
         with self.entry.lock:
-            if isinstance(model, models.DBM):
-                options |= {"hidden": self._hidden, "return_hidden": True}
-                states, hidden = model.gibbs(self.states, gibbs_steps, **options)
-            else:
-                states = model.gibbs(self.states, gibbs_steps, **options)
-            return ops.convert_to_numpy(states), hidden
+            return self.entry.model.gibbs(self.states, gibbs_steps, seed, **options)
 
     def run(self):
         """Advances until it is stopped, and yields after each picture's steps."""

@@ -40,7 +40,8 @@ class Likelihood:
         training_images: Array (num_images, ...) in [0, 1].
         schedule: Inverse temperatures, see `make_schedule`.
         num_chains: Integer.
-        hidden_coins: Boolean, whether hidden units begin as fair coins.
+        hidden_coins: Boolean, whether hidden units of that RBM, or of a DBM, begin as
+            fair coins.
         seed: Integer.
         verbose: 1 shows progress bars.
 
@@ -61,7 +62,9 @@ class Likelihood:
         visible, hidden = model.base_biases(training_images[:NUM_FOR_RATES])
         if hidden_coins:
             hidden = np.zeros_like(hidden)
-        self.model = model
+            if isinstance(model, DBM):
+                visible[model.layer_dims[0] :] = 0
+        self.model, self.seed = model, seed
         self.weights = weights_of(model)
         self.options = {
             "base_biases": (visible, hidden),
@@ -83,30 +86,35 @@ class Likelihood:
         Returns:
             Float64 array (num_images,).
         """
-        # log Z is added in float64.
+        # log Z is added in float64. Each batch has draws of its own.
         values = [
-            ops.convert_to_numpy(log_prob(self.model, batch, 0.0, **options))
-            for batch in in_batches(images, 100)
+            ops.convert_to_numpy(
+                log_prob(self.model, batch, 0.0, self.seed + i, **options)
+            )
+            for i, batch in enumerate(in_batches(images, 100))
         ]
         return self.log_z.log_partition - np.concatenate(values).astype("float64")
 
-    def measure_bracket(self, images):
+    def measure_gap(self, images):
         """Returns how much less likely the first images are by reverse annealing.
 
-        Both sides are of the same states: the images, and what q draws with them.
+        Both sides are of the same states: the images, and what q draws with them. If
+        the model is the better one on these, better than what annealing makes of it,
+        the gap is at least by how much annealing forwards flatters it. A gap below 0
+        tells that it is not.
 
         Args:
             images: Array (num_images, ...), 0 or 1.
 
         Returns:
-            Dict of the mean and its standard error over images, that of log Z left out.
+            Dict of the mean and its error over images, that of log Z left out.
         """
-        states = draw_states(self.model, images[:NUM_BACKWARDS])
+        states = draw_states(self.model, images[:NUM_BACKWARDS], self.seed)
         forwards = log_weights(states, *self.weights) - self.log_z.log_partition
         gap = forwards - metrics.reverse_annealing(
             *self.weights, states, **self.options
         )
-        return {"bracket": gap.mean(), "bracket_standard_error": standard_error(gap)}
+        return {"backwards_gap": gap.mean(), "backwards_gap_error": standard_error(gap)}
 
 
 def weights_of(model):
@@ -116,7 +124,7 @@ def weights_of(model):
     return (model.top if isinstance(model, DBN) else model).weight_arrays()
 
 
-def draw_states(model, images):
+def draw_states(model, images, seed):
     """Returns states of the visible layer of that RBM, given images.
 
     Of a DBN it is the layer below the top, of a DBM the images and all even layers.
@@ -124,6 +132,7 @@ def draw_states(model, images):
     Args:
         model: `RBM`, `DBN` or `DBM`.
         images: Array (num_images, ...), 0 or 1.
+        seed: Integer.
 
     Returns:
         Array (num_images, num_visible).
@@ -132,10 +141,10 @@ def draw_states(model, images):
     if isinstance(model, DBM):
         means = [ops.convert_to_numpy(each) for each in model.mean_field(images)]
         return datasets.binarize(
-            np.concatenate([flat, *means[1::2]], axis=1), np.random.default_rng(0)
+            np.concatenate([flat, *means[1::2]], axis=1), np.random.default_rng(seed)
         )
     if isinstance(model, DBN):
-        states = model.draw_up(images, len(model.rbms) - 1, seed=0)
+        states = model.draw_up(images, len(model.rbms) - 1, seed=seed)
         return ops.convert_to_numpy(states)
     return flat
 
@@ -146,17 +155,18 @@ def log_weights(visible, kernel, visible_bias, hidden_bias):
     return visible @ visible_bias + sum_softplus(inputs)
 
 
-def log_prob(model, images, log_partition, sum_out=False):
+def log_prob(model, images, log_partition, seed=0, sum_out=False):
     """Returns log p(v), of a DBN or DBM a lower bound, (batch,).
 
     Args:
         model: `RBM`, `DBN` or `DBM`.
         images: Array (batch, ...), 0 or 1.
         log_partition: Float.
+        seed: Integer, of the samples over which a bound is averaged.
         sum_out: Boolean, of a DBM: whether its odd layers are summed out.
     """
     if isinstance(model, RBM):
         return model.log_prob(images, log_partition)
     has_samples = sum_out or isinstance(model, DBN)
     num_samples = NUM_SAMPLES if has_samples else 0
-    return model.log_prob_bound(images, log_partition, num_samples, seed=0)
+    return model.log_prob_bound(images, log_partition, num_samples, seed)

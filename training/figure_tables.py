@@ -169,7 +169,7 @@ FIGURES = [
     Figure("likelihood", "train_nll_bound", "upper bound for training images, nats"),
     Figure(
         "likelihood",
-        "bracket",
+        "backwards_gap",
         "by how much more backwards, nats",
         "{:+.2f}",
     ),

@@ -142,20 +142,20 @@ def measure(model, images, test, config):
         more = {"nll_summed_out": best.mean()}
     figures = {
         "nll": nll.mean(),
-        "nll_standard_error_over_images": standard_error(nll),
+        "nll_error_over_images": standard_error(nll),
         "log_partition": log_z.log_partition,
-        "log_partition_standard_error": log_z.standard_error,
+        "log_partition_error": log_z.standard_error,
         "log_weight_range": log_z.log_weight_range,
     }
-    figures |= more | likelihood.measure_bracket(test)
-    return figures | {"nll_backwards": best.mean() + figures["bracket"]}
+    figures |= more | likelihood.measure_gap(test)
+    return figures | {"nll_backwards": best.mean() + figures["backwards_gap"]}
 
 
 def main(config):
     """Runs what is missing and writes the result."""
-    base = "all layers"
+    base = "all layers have"
     if config.hidden_coins:
-        base = "visible units (hidden ones: fair coins)"
+        base = "pixels, or the units below the top of a DBN, have (others: fair coins)"
     return repeated_runs.run_all(
         config,
         run,
@@ -171,13 +171,16 @@ def main(config):
         "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
         "it, with log Z by annealed importance sampling, 100 chains of "
         f"{config.temperatures or 14_500:,} temperatures, from units without couplings "
-        f"at the rates that {base} have on {annealing.NUM_FOR_RATES:,} training "
+        f"at the rates that {base} on {annealing.NUM_FOR_RATES:,} training "
         "images. nll_summed_out: the same of a DBM whose odd layers are summed out, "
-        f"given {annealing.NUM_SAMPLES} samples of the even ones. bracket: how much "
-        f"more nll reverse annealing (RAISE) gives {annealing.NUM_BACKWARDS} test "
-        "images, by the same temperatures, its standard error over images; of a DBN or "
-        "DBM both of one draw of the posterior that its bound has, the odd layers of a "
-        "DBM summed out. nll_backwards: with it added. curve: the mean "
+        f"given {annealing.NUM_SAMPLES} samples of the even ones. backwards_gap: how "
+        "much more nll reverse annealing (RAISE) of the same temperatures gives "
+        f"{annealing.NUM_BACKWARDS} test images, each with one draw of the posterior "
+        "that the bound has, the odd layers of a DBM summed out; it is of the "
+        "distribution that annealing ends in, and tells by how much the other figure "
+        "flatters a model if the model is the better one of the two on digits. "
+        "nll_backwards: with it added. _error: standard errors, that of log Z left out "
+        "of the gap's. curve: the mean "
         "free energy of 5,000 validation images less that of as many training "
         "images.",
     )

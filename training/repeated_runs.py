@@ -231,8 +231,6 @@ def summarize(results, keys=None):
     for key in keys:
         values = [result[key] for result in results if result[key] is not None]
         figures[key] = np.mean(values) if values else None
-        if key.endswith("_standard_error"):
-            continue
         figures[f"{key}_standard_error"] = (
             standard_error(np.array(values)) if len(values) > 1 else None
         )

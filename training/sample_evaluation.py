@@ -26,7 +26,7 @@ INCEPTION = (
 )
 SUMMED_OUT = (
     "a tighter one, with the odd layers summed out, given "
-    f"{annealing.NUM_SAMPLES} samples of the even ones"
+    f"{annealing.NUM_SAMPLES} samples of the even ones; the gap is from it"
 )
 OF_FEATURES = (
     *("frechet_distance", "kernel_distance"),
@@ -567,7 +567,7 @@ class SampleEvaluation(Evaluation):
             + " from units without couplings, at the rates that all layers have on "
             f"{annealing.NUM_FOR_RATES:,} training images. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
-            f"chains. bracket: how much more reverse annealing (RAISE) gives "
+            f"chains. backwards_gap: how much more reverse annealing (RAISE) gives "
             f"{min(annealing.NUM_BACKWARDS, len(real))} of the images. "
             f"train_{name}: the first "
             f"{len(self.others):,} training images."
@@ -586,7 +586,7 @@ class SampleEvaluation(Evaluation):
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
             }
             | more
-            | likelihood.measure_bracket(real),
+            | likelihood.measure_gap(real),
         )
 
     def measure_classification(self):

@@ -314,7 +314,9 @@ class CheckedData:
 
     def evaluate(self, x=None, *args, **kwargs):
         """Returns the metrics, see `fit` and `keras.Model.evaluate`."""
-        self._check_array(x)
+        # `fit` evaluates each epoch what it has checked before.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            self._check_array(x)
         return super().evaluate(x, *args, **kwargs)
 
     def check_data(self, examples):

@@ -41,21 +41,64 @@ def test_figures_are_the_exact_ones(name, images):
     model = make_random(MAKERS[name](), np.random.default_rng(1))
     figures = measure_likelihoods.measure(model, images, images, CONFIG)
     exact = model.log_partition("exact")
-    error = figures["log_partition_standard_error"]
+    error = figures["log_partition_error"]
     assert abs(figures["log_partition"] - exact) < 3 * error + 0.01
     log_prob = annealing.log_prob(model, images, exact)
     nll = -ops.convert_to_numpy(log_prob).mean()
     assert figures["nll"] == pytest.approx(nll, abs=3 * error + 0.01)
     best = figures.get("nll_summed_out", figures["nll"])
-    assert figures["nll_backwards"] == pytest.approx(best + figures["bracket"])
-    noise = 4 * figures["bracket_standard_error"]
-    assert -0.1 - noise < figures["bracket"] < 1 + noise
+    assert figures["nll_backwards"] == pytest.approx(best + figures["backwards_gap"])
+    noise = 4 * figures["backwards_gap_error"]
+    assert -0.1 - noise < figures["backwards_gap"] < 1 + noise
 
 
 def test_the_sum_over_odd_layers_is_the_better_bound(images):
     model = make_random(MAKERS["dbm"](), np.random.default_rng(1))
     figures = measure_likelihoods.measure(model, images, images, CONFIG)
     assert figures["nll_summed_out"] < figures["nll"] - 0.01
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_states_are_the_images_and_draws_of_q(name, images):
+    model = make_random(MAKERS[name](), np.random.default_rng(1))
+    draws = [annealing.draw_states(model, images[:20], seed) for seed in range(300)]
+    means = [images[:20].reshape(20, -1)]
+    if name == "dbm":
+        means.append(ops.convert_to_numpy(model.mean_field(images[:20])[1]))
+    if name == "dbn":
+        means = [ops.convert_to_numpy(model.prop_up(images[:20], level=1))]
+    expected = np.concatenate(means, axis=1)
+    np.testing.assert_allclose(np.mean(draws, axis=0), expected, atol=0.15)
+    assert set(np.unique(draws)) == {0, 1}
+
+
+def test_weights_of_states_are_free_energies(images):
+    model = make_random(MAKERS["rbm"](), np.random.default_rng(1))
+    weights = annealing.log_weights(
+        images.reshape(100, -1), *annealing.weights_of(model)
+    )
+    energies = ops.convert_to_numpy(model.free_energy(images))
+    np.testing.assert_allclose(weights, -energies, rtol=1e-5, atol=1e-4)
+
+
+def test_each_batch_has_draws_of_its_own(images):
+    model = make_random(MAKERS["dbm"](), np.random.default_rng(1), scale=1.0)
+    likelihood = annealing.Likelihood(model, images, np.linspace(0, 1, 3))
+    twice = likelihood.measure_nll(np.concatenate([images, images]), sum_out=True)
+    assert not np.allclose(twice[:100], twice[100:], atol=1e-3)
+    np.testing.assert_array_equal(
+        likelihood.measure_nll(images, sum_out=True), twice[:100]
+    )
+
+
+def test_coins_are_in_hidden_layers_alone(images):
+    for name, num_pixels in (("rbm", 784), ("dbn", 6), ("dbm", 784)):
+        model = make_random(MAKERS[name](), np.random.default_rng(1))
+        schedule = np.linspace(0, 1, 3)
+        likelihood = annealing.Likelihood(model, images, schedule, hidden_coins=True)
+        visible, hidden = likelihood.options["base_biases"]
+        assert visible[:num_pixels].any()
+        assert not visible[num_pixels:].any() and not hidden.any()
 
 
 def first_rbm(model):
@@ -70,9 +113,9 @@ def test_both_sides_agree_where_annealing_is_easy(name, images):
     visible_bias.assign(metrics.base_rate_bias(images))
     schedule = np.linspace(0, 1, 301)
     likelihood = annealing.Likelihood(model, images, schedule)
-    figures = likelihood.measure_bracket(images)
-    assert abs(figures["bracket"]) < 4 * figures["bracket_standard_error"] + 0.02
-    assert figures["bracket_standard_error"] < 0.05
+    figures = likelihood.measure_gap(images)
+    assert abs(figures["backwards_gap"]) < 4 * figures["backwards_gap_error"] + 0.02
+    assert figures["backwards_gap_error"] < 0.05
 
 
 def test_a_model_is_trained_and_measured(tmp_path):

@@ -116,7 +116,7 @@ class TwoPhases(WatchedWeights):
         that the visible units cannot take.
         """
         if isinstance(visible, list):
-            visible = np.asarray(visible)
+            visible = self._to_array(visible)
         states = ops.convert_to_tensor(visible, keras.config.floatx())
         if tuple(states.shape[1:]) != self.visible_shape:
             raise ValueError(
@@ -125,6 +125,15 @@ class TwoPhases(WatchedWeights):
             )
         self._check_array(visible)
         return ops.reshape(states, (-1, math.prod(self.visible_shape)))
+
+    def _to_array(self, visible):
+        try:
+            return np.asarray(visible)
+        except ValueError:
+            raise ValueError(
+                f"`visible` must have the shape (batch, *{self.visible_shape}), or be "
+                "what this model takes as a tuple. Received: a list of others"
+            ) from None
 
     def _unflatten(self, visible):
         return ops.reshape(visible, (-1, *self.visible_shape))

@@ -324,7 +324,17 @@ class DBM(TwoPhases, GenerativeModel):
         Returns:
             Tensor of shape (batch, *visible_shape); with `return_hidden` a pair of it
             and a list, the next call's `hidden`.
+
+        Raises:
+            ValueError: If `hidden` is not one array a hidden layer, as many states in
+                each as in `visible`; or if `return_hidden` is asked for with
+                `probabilities`, from which no chain goes on.
         """
+        if probabilities and return_hidden:
+            raise ValueError(
+                "`return_hidden` is for samples: a chain goes on from states. "
+                "Received: probabilities=True"
+            )
         mask = self._make_mask(0.0 if mask is None else mask, visible)
         with self.seeded(seed):
             if hidden is None:
@@ -451,6 +461,12 @@ class DBM(TwoPhases, GenerativeModel):
         layers_of_states = [self._flatten(visible)]
         for i, (states, dim) in enumerate(zip(hidden, self.hidden_dims, strict=True)):
             layers_of_states.append(to_states(f"hidden[{i}]", states, dim))
+        counts = [states.shape[0] for states in layers_of_states]
+        if len(set(counts)) > 1:
+            raise ValueError(
+                "`visible` and `hidden` must be of as many states. "
+                f"Received: {', '.join(map(str, counts))}"
+            )
         return layers_of_states
 
     def log_partition(self, method="auto", **options):
@@ -518,7 +534,8 @@ class DBM(TwoPhases, GenerativeModel):
                 many units by annealing from the rates that `visible` has.
                 An estimate that is too low makes the bound too high.
             num_samples: Integer, the samples of even layers over which the tighter
-                bound is averaged; 0 means equation 6.
+                bound is averaged, of which one may be some nats off; 0 means equation
+                6.
             seed: Integer or `None`, of the samples, see `GenerativeModel.sample`.
 
         Returns:
@@ -531,23 +548,25 @@ class DBM(TwoPhases, GenerativeModel):
         if num_samples == 0:
             return _entropy(means[1:]) - self._energy(means) - log_partition
         with self.seeded(seed):
-            total = self._add_sums(ops.convert_to_tensor(num_samples), *means)
-        return _entropy(means[2::2]) + total / num_samples - log_partition
+            mean = self._sum_out(ops.convert_to_tensor(num_samples), *means)
+        return _entropy(means[2::2]) + mean - log_partition
 
     @backend.compiled
-    def _add_sums(self, num_samples, visible, *means):
-        """Returns the total of log Σ_odd exp(-E) over samples of the even layers."""
-        places = range(len(self.biases))
+    def _sum_out(self, num_samples, *means):
+        """Returns the mean of log Σ_odd exp(-E) over samples of the even layers."""
+        visible, places = means[0], range(len(self.biases))
 
-        def add(_, total):
-            # Of the odd layers the states are not looked at.
-            states = [visible, *map(self._sample_bernoulli, means)]
+        def add(_, mean):
+            states = list(means)
+            for i in places[2::2]:
+                states[i] = self._sample_bernoulli(means[i])
+            total = 0.0
             for i in places[0::2]:
                 total = total + states[i] @ ops.convert_to_tensor(self.biases[i])
             for i in places[1::2]:
                 softplus = ops.softplus(self._inputs(i, states))
                 total = total + ops.sum(softplus, axis=-1)
-            return total
+            return mean + total / ops.cast(num_samples, total.dtype)
 
         return backend.fori_loop(0, num_samples, add, ops.zeros_like(visible[:, 0]))
 

@@ -69,7 +69,6 @@ class PartitionFunction:
         Raises:
             ValueError: If `method` is unknown or cannot be used.
         """
-        check_method(method)
         if self.copies != (1, 1):
             raise ValueError(
                 "log Z is known of an RBM without copies of its layers. Received: "
@@ -77,6 +76,7 @@ class PartitionFunction:
             )
         if self.is_binary:
             return log_partition_of(*self.weight_arrays(), method=method, **options)
+        check_method(method)
         sizes = [
             layer.num_units
             for layer in (self.visible_layer, self.hidden_layer)

@@ -219,8 +219,8 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         bias = self.visible_layer.base_rate_bias(images)
         if bias is None:
             raise ValueError(
-                "`initialize_visible_bias` is for binary units and for counts; for "
-                "Gaussian ones data should have mean 0. Received: "
+                "`initialize_visible_bias` is for binary and softmax units and for "
+                "counts; for Gaussian ones data should have mean 0. Received: "
                 f"{self.visible_units}"
             )
         self.visible_bias.assign(bias)

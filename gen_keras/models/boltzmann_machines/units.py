@@ -348,6 +348,11 @@ class ReplicatedSoftmax(Units):
         """Returns the arguments of `__init__`."""
         return super().get_config() | {"num_words": self.num_words}
 
+    def base_rate_bias(self, examples):
+        """Returns log p of the share p of each word in all words, see `Units`."""
+        counts = examples.reshape(len(examples), -1)
+        return log_shares(counts.sum(axis=0, dtype="float64"))
+
 
 @keras.saving.register_keras_serializable(package="gen_keras")
 class NoisyReLU(Units):

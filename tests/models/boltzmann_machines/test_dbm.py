@@ -106,25 +106,37 @@ def test_log_partition_is_that_of_the_rbm_of_even_and_odd_layers():
     assert model.log_partition("exact") == pytest.approx(np.log(total), rel=1e-5)
 
 
-def test_a_chain_goes_on_from_its_hidden_layers():
-    # Layers agree: nearly all units are 0, or nearly all 1. Only `hidden` tells which.
-    model = make_tiny_model()
-    for kernel in model.kernels:
-        kernel.assign(np.full(kernel.shape, 1.5))
-    for bias, count in zip(model.biases, (3, 4 + 2, 3), strict=True):
-        bias.assign(np.full(bias.shape, -1.5 * count / 2))
-    table, _ = joint(model)
-    flat = np.random.default_rng(0).choice(table.size, 8192, p=table.ravel())
-    v, h1, h2 = np.unravel_index(flat, table.shape)
-    visible, hidden = V[v], [H1[h1], H2[h2]]
-    for step in range(10):
-        visible, hidden = model.gibbs(
-            visible, seed=step, hidden=hidden, return_hidden=True
-        )
-    expected = table.sum(axis=(1, 2))
-    np.testing.assert_allclose(frequencies(visible), expected, atol=TOLERANCE)
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_a_chain_goes_on_from_its_hidden_layers(temperature):
+    model = make_tiny_model(scale=2.0)
+    (w1, w2), (b0, b1, b2) = weights_of(model)
+    mask = np.array([1, 0, 0, 0])
+    visible = np.tile(V[13], (8192, 1))
+    found = []
+    for second in H2[[0, 3]]:
+        # h1 given v and h2; then v and h2 given h1.
+        first = sigmoid((V[13] @ w1 + second @ w2.T + b1) / temperature)
+        p1 = np.prod(np.where(H1 == 1, first, 1 - first), axis=1)
+        down = sigmoid((H1 @ w1.T + b0) / temperature)
+        means = np.append(V[13, 0], (p1 @ down)[1:])
+        hidden = [np.zeros((8192, 3)), np.tile(second, (8192, 1))]
+        options = {"seed": 0, "temperature": temperature, "mask": mask}
+        options["hidden"] = hidden
+        states, after = model.gibbs(visible, **options, return_hidden=True)
+        np.testing.assert_allclose(to_numpy(states).mean(0), means, atol=TOLERANCE)
+        up = p1 @ sigmoid((H1 @ w2 + b2) / temperature)
+        np.testing.assert_allclose(to_numpy(after[1]).mean(0), up, atol=TOLERANCE)
+        np.testing.assert_allclose(to_numpy(after[0]).mean(0), first, atol=TOLERANCE)
+        expected = model.gibbs(visible, **options, probabilities=True)
+        np.testing.assert_allclose(to_numpy(expected).mean(0), means, atol=TOLERANCE)
+        found.append(means)
+    assert abs(found[0] - found[1]).max() > 4 * TOLERANCE
     with pytest.raises(ValueError, match="`hidden` must be 2 arrays.*Received: 1"):
         model.gibbs(visible, hidden=hidden[:1])
+    with pytest.raises(ValueError, match="as many states. Received: 8192, 8192, 1"):
+        model.gibbs(visible, hidden=[hidden[0], hidden[1][:1]])
+    with pytest.raises(ValueError, match="a chain goes on from states"):
+        model.gibbs(visible, probabilities=True, return_hidden=True)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,11 @@ def test_lists_are_looked_at_as_arrays_are(name):
         model.complete((255 * IMAGES).tolist(), np.ones(SHAPE))
 
 
+def test_a_list_is_no_pair_of_images_and_classes():
+    with pytest.raises(ValueError, match="takes as a tuple. Received: a list"):
+        MODELS["class_rbm"]().free_energy([IMAGES, np.zeros(4, int)])
+
+
 @pytest.mark.parametrize("name", [*MODELS, "semantic_hashing"])
 def test_training_that_diverges_is_named(name):
     # Binary units are 0 or 1, whatever the weights: no metric is NaN.

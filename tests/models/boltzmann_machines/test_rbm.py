@@ -358,13 +358,18 @@ def test_visible_bias_starts_at_the_log_odds_of_the_data():
     np.testing.assert_allclose(odds, (DATA.sum(axis=0) + 1) / 66, rtol=1e-5)
 
 
-def test_initial_biases_of_groups_and_of_images_with_classes():
+def test_initial_biases_of_groups_counts_and_images_with_classes():
     groups = np.eye(3)[[[0, 1], [0, 2], [2, 1]]]  # (3, 2, 3)
     model = RBM((2, 3), 4, visible_units="softmax")
     model.initialize_visible_bias(groups)
     shares = np.array([[3, 1, 2], [1, 3, 2]]) / 6
     bias = ops.convert_to_numpy(model.visible_bias).reshape(2, 3)
     np.testing.assert_allclose(np.exp(bias), shares, rtol=1e-5)
+    counts = np.array([[1, 0, 2], [4, 0, 1]])
+    model = RBM((3,), 4, visible_units="replicated_softmax")
+    model.initialize_visible_bias(counts)
+    bias = ops.convert_to_numpy(model.visible_bias)
+    np.testing.assert_allclose(np.exp(bias), np.array([6, 1, 4]) / 11, rtol=1e-5)
     model = ClassRBM((6,), 2, 3)
     model.initialize_visible_bias(DATA)
     bias = ops.convert_to_numpy(model.visible_bias)
