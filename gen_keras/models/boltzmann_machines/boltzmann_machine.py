@@ -165,8 +165,8 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
     def gibbs(self, visible, gibbs_steps=1, seed=None, temperature=1.0, mask=None):
         """Returns visible units after Gibbs sampling from `visible`.
 
-        A sweep begins with the hidden units, which are fair coins before the first one.
-        If they are connected, n steps in one call go on with them, n calls do not.
+        A sweep begins with the hidden units, which are fair coins before the first one:
+        exact draws, unless they are connected, when they need some sweeps.
 
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
