@@ -252,3 +252,11 @@ def test_bad_images(likelihood, images, message):
 
 def test_real_pixels_are_taken():
     make_model(likelihood="gaussian").fit(100 * IMAGES - 50, verbose=0)
+
+
+def test_arrays_are_looked_at_once(monkeypatch):
+    model, seen = make_model(), []
+    monkeypatch.setattr(model, "check_data", lambda images: seen.append(len(images)))
+    held_out = IMAGES[:20]
+    model.fit(IMAGES, epochs=3, validation_data=(held_out, held_out), verbose=0)
+    assert seen == [64, 20]
