@@ -108,22 +108,18 @@ class Chain:
         """Takes Gibbs steps, and one more for `means`."""
         with self._lock:
             self.states = np.where(self.mask, self.values, self.states)
-            hidden = {}
             if isinstance(self.entry.model, models.DBM):
-                hidden = {"hidden": self._hidden}
-                states, self._hidden = self._draw(
-                    gibbs_steps, return_hidden=True, **hidden
-                )
-                hidden = {"hidden": self._hidden}
+                states, self._hidden = self._draw(gibbs_steps, return_hidden=True)
             else:
                 states = self._draw(gibbs_steps)
             self.states = ops.convert_to_numpy(states)
-            means = self._draw(1, probabilities=True, **hidden)
-            self.means = ops.convert_to_numpy(means)
+            self.means = ops.convert_to_numpy(self._draw(1, probabilities=True))
             self.step += gibbs_steps
 
     def _draw(self, gibbs_steps, **options):
         options |= {"temperature": self.temperature, "mask": self.mask}
+        if self._hidden is not None:  # Of a DBM.
+            options["hidden"] = self._hidden
         seed = int(self._rng.integers(model_entries.MAX_SEED))
         with self.entry.lock:
             return self.entry.model.gibbs(self.states, gibbs_steps, seed, **options)

@@ -95,6 +95,17 @@ class Likelihood:
         ]
         return self.log_z.log_partition - np.concatenate(values).astype("float64")
 
+    def measure_summed_out(self, images, name="nll_summed_out"):
+        """Returns a dict of the tighter bound of a DBM; of other models it is empty.
+
+        Args:
+            images: Array (num_images, ...), 0 or 1.
+            name: String, what the mean over images is called.
+        """
+        if not isinstance(self.model, DBM):
+            return {}
+        return {name: self.measure_nll(images, sum_out=True).mean()}
+
     def measure_gap(self, images):
         """Returns how much less likely the first images are by reverse annealing.
 

@@ -12,7 +12,7 @@ from evaluation import Evaluation, standard_error
 from script_helpers import in_batches, with_labels
 
 from gen_keras import HammingIndex, datasets, metrics
-from gen_keras.models import DBM, RBM, ClassRBM, SemanticHashing
+from gen_keras.models import RBM, ClassRBM, SemanticHashing
 
 # What the networks that features come from are called in protocols.
 NETWORKS = {
@@ -555,10 +555,7 @@ class SampleEvaluation(Evaluation):
         values = likelihood.measure_nll(real)
         seen = likelihood.measure_nll(self.binarize(self.others.images))
         name = "nll" if isinstance(model, RBM) else "nll_bound"
-        more = {}
-        if isinstance(model, DBM):
-            best = likelihood.measure_nll(real, sum_out=True)
-            more = {f"{name}_summed_out": best.mean()}
+        tighter = likelihood.measure_summed_out(real, f"{name}_summed_out")
         return (
             f"{self.num_real}, binarized stochastically once, seed "
             f"{config.seed}; log Z by annealed importance sampling, "
@@ -572,7 +569,7 @@ class SampleEvaluation(Evaluation):
             f"train_{name}: the first "
             f"{len(self.others):,} training images."
             + ("" if name == "nll" else " nll_bound: an upper bound of the NLL.")
-            + (f" {name}_summed_out: {SUMMED_OUT}." if more else ""),
+            + (f" {name}_summed_out: {SUMMED_OUT}." if tighter else ""),
             {
                 name: values.mean(),
                 "nll_standard_error_of_images": standard_error(values),
@@ -585,7 +582,7 @@ class SampleEvaluation(Evaluation):
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
             }
-            | more
+            | tighter
             | likelihood.measure_gap(real),
         )
 
