@@ -27,8 +27,6 @@ check-jax: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.venv-jax/compiled
 check-jax: export JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS = 0
 check-jax: export JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 test: export KERAS_BACKEND = tensorflow
-# Operations side by side race, if seldom: one step in thousands draws another number.
-test: export TF_NUM_INTEROP_THREADS = 1
 # What XLA compiles runs a few times in a test: fast code is not worth its making.
 test: export XLA_FLAGS = --xla_backend_optimization_level=0
 test check-jax check-torch: export TF_CPP_MIN_LOG_LEVEL = 3

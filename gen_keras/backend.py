@@ -130,6 +130,11 @@ if NAME == "tensorflow":
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
             gradients = [gradient / replicas for gradient in gradients]
+        # No variable may change before all gradients are there. Keras passes them
+        # through one IdentityN; TensorFlow's dependency optimizer takes it for such a
+        # barrier, drops the order of reads and updates, and then takes it apart.
+        with tf.control_dependencies(gradients):
+            gradients = [tf.identity(gradient) for gradient in gradients]
         optimizer.apply(gradients, variables)
 
 elif NAME == "torch":

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import gc
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from gen_keras import backend
-from gen_keras.models import GAN, RBM
+from gen_keras.models import DBN, GAN, RBM
 from gen_keras.models.base import GenerativeModel
 from tests.model_checks import assert_same_state, assert_same_variables
 from tests.models.gans.gan_checks import affine
@@ -147,6 +148,66 @@ def test_python_booleans_are_no_branches():
     backend.when(False, lambda: calls.append("no"))
     backend.when(True, lambda: calls.append("yes"))
     assert calls == ["yes"]
+
+
+def take_linear_step(model):
+    """Moves the factors of a product, each by a gradient that reads the other alone."""
+
+    kernel, bias = model.dense.trainable_variables
+
+    def loss_fn():
+        loss = ops.sum(kernel * bias)
+        return loss, {"loss": loss}
+
+    return model.minimize(loss_fn, model.optimizer, model.trainable_variables)
+
+
+def test_gradients_are_of_the_variables_before_any_update():
+    model = Probe(take_linear_step)
+    model.dense.set_weights([np.full((1, 1), 3.0), np.ones(1)])
+    model.compile(SGD(1.0))
+    model.fit(np.zeros((1, 1), "float32"), verbose=0)
+    kernel, bias = model.dense.get_weights()
+    assert (kernel, bias) == (2, -2)
+
+
+@pytest.mark.backends("tensorflow")  # Whose operations run side by side.
+def test_no_variable_changes_before_all_gradients_are_there():
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    model = DBN((6,), (5, 4), gibbs_steps=1, untied=True)  # Dreams read, only.
+    model.compile(SGD(1.0))
+    step = tf.function(model.train_step)
+    examples = tf.ones((4, 6))
+    step.get_concrete_function(examples)
+    context.enable_graph_collection()
+    step(examples)
+    (functions,) = context.export_run_metadata().function_graphs
+    context.disable_graph_collection()
+    nodes = {node.name: node for node in functions.post_optimization_graph.node}
+    sources = {
+        name: {each.split(":")[0].lstrip("^") for each in node.input}
+        for name, node in nodes.items()
+    }
+
+    @functools.cache
+    def all_before(name):
+        return sources[name].union(*map(all_before, sources[name]))
+
+    pairs = [
+        (first.name, second.name)
+        for first in nodes.values()
+        for second in nodes.values()
+        if first.op == "ReadVariableOp" and second.op == "AssignSubVariableOp"
+        if sources[first.name] & sources[second.name]  # The same variable.
+    ]
+    assert {second for _, second in pairs} == {
+        name for name, node in nodes.items() if node.op == "AssignSubVariableOp"
+    }
+    assert len(pairs) > len(model.trainable_variables)
+    unordered = [pair for pair in pairs if pair[0] not in all_before(pair[1])]
+    assert not unordered
 
 
 # Other values -----------------------------------------------------------------------
