@@ -297,18 +297,22 @@ def make_stacked_table(config):
 
 def make_likelihoods_table(config):
     """Returns likelihoods of Boltzmann machines, and the gap of free energies."""
-    name = "likelihoods_mnist"
+    name, folder = "likelihoods_mnist", "training/results"
     table = make_runs_table(
-        config, name, "Model", LIKELIHOODS, "training/results", PUBLISHED_LIKELIHOODS
+        config, name, "Model", LIKELIHOODS, folder, PUBLISHED_LIKELIHOODS
     )
-    result = load_results(config.results, [name]).get(name)
-    if result:
-        gap = (("free_energy_gap", "nats", "{:+.2f}"),)
-        for variant, figures in result["metrics"].items():
-            runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
-            if runs[0]["curve"]:
-                heading = f"{TITLES[variant]}: free-energy gap after batches"
-                table += "\n" + make_curve_table(heading, runs, gap)
+    coins = f"{name}_coins"
+    results = load_results(config.results, [name, coins])
+    if coins in results:
+        heading = "Annealed from fair coins in hidden layers"
+        rows = format_runs(results[coins], heading, LIKELIHOODS[:-1], {})
+        table += f"\n{rows}\n{link_to(coins, folder, results[coins])}\n"
+    gap = (("free_energy_gap", "nats", "{:+.2f}"),)
+    for variant, figures in results.get(name, {"metrics": {}})["metrics"].items():
+        runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
+        if runs[0]["curve"]:
+            heading = f"{TITLES[variant]}: free-energy gap after batches"
+            table += "\n" + make_curve_table(heading, runs, gap)
     return table
 
 
@@ -349,7 +353,17 @@ def make_runs_table(config, file, heading, columns, folder, beside=None):
     result = load_results(config.results, [file]).get(file)
     if not result:
         return ""
-    beside = beside or {}
+    table = format_runs(result, heading, columns, beside or {})
+    return f"{table}\n{link_to(file, folder, result)} {result['protocol']}\n"
+
+
+def link_to(file, folder, result):
+    """Returns where the figures of a table are, and what made them."""
+    return f"[Figures]({folder}/{file}.json), by `{result['command']}`."
+
+
+def format_runs(result, heading, columns, beside):
+    """Returns the table of `make_runs_table` alone."""
     rows = [
         [
             TITLES.get(row, row.replace("_", " ")),
@@ -360,9 +374,7 @@ def make_runs_table(config, file, heading, columns, folder, beside=None):
         ]
         for row, values in result["metrics"].items()
     ]
-    table = format_table([heading, *(title for _, title, _ in columns)], rows)
-    link = f"[Figures]({folder}/{file}.json)"
-    return f"{table}\n{link}, by `{result['command']}`. {result['protocol']}\n"
+    return format_table([heading, *(title for _, title, _ in columns)], rows)
 
 
 def with_error(values, key, form):

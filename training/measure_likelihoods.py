@@ -36,7 +36,7 @@ class Config(repeated_runs.Config):
     log_dir: str = flag("runs/likelihoods", "folder for the figures of the runs")
     out: str = flag("likelihoods_mnist.json", "file for the result")
     steps: int = flag(44_000, "batches that an RBM sees")
-    layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of others")
+    layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of a DBM")
     deep_steps: int = flag(22_000, "of the top RBM of a DBN, or of a DBM as a whole")
     temperatures: int = flag(0, "of annealing, evenly spaced; 0: the 14,500 of papers")
     num_images: int = flag(10_000, "test images")
@@ -55,35 +55,52 @@ def fit(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
             watch(done)
 
 
+def make_watch(model, images, held_out, draw=None):
+    """Returns a function of the batches so far, and the curve that it adds to.
+
+    The curve is of the mean free energy of held-out images less that of as many
+    training images.
+
+    Args:
+        model: `RBM`.
+        images: Array of training images.
+        held_out: Array of images.
+        draw: Function (images, rng) that returns what the model is shown.
+    """
+    draw = draw or datasets.binarize
+    parts = [
+        draw(part, np.random.default_rng(0))
+        for part in (images[: len(held_out)], held_out)
+    ]
+    curve = []
+
+    def watch(done):
+        seen, unseen = (
+            np.mean(ops.convert_to_numpy(model.free_energy(x))) for x in parts
+        )
+        curve.append({"batches": done, "free_energy_gap": float(unseen - seen)})
+
+    return watch, curve
+
+
 def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
     """Returns an RBM of 500 hidden units and the curve of its free energies."""
     model = RBM((28, 28, 1), 500, gibbs_steps, num_chains, seed=seed)
     model.initialize_visible_bias(images)
-    binary = datasets.binarize(held_out, np.random.default_rng(0))
-    seen = datasets.binarize(images[: len(binary)], np.random.default_rng(0))
-    curve = []
-
-    def watch(done):
-        energies = [
-            np.mean(ops.convert_to_numpy(model.free_energy(x))) for x in (seen, binary)
-        ]
-        gap = float(energies[1] - energies[0])
-        curve.append({"batches": done, "free_energy_gap": gap})
-
+    watch, curve = make_watch(model, images, held_out)
     fit(model, images, config.steps, 0.05, seed, watch=watch)
     return model, curve
 
 
 def train_dbn(images, held_out, seed, config):
-    """Returns a DBN of 500 and 2,000 hidden units; the top RBM has chains."""
-    bottom = RBM((28, 28, 1), 500, seed=seed)
+    """Returns a DBN of 500 and 2,000 hidden units, and the curve of the top RBM."""
+    bottom, _ = make("rbm_pcd_5", images, held_out, seed, config)
     top = RBM((500,), 2000, gibbs_steps=5, num_chains=100, seed=seed + 1)
-    bottom.initialize_visible_bias(images)
-    fit(bottom, images, config.layer_steps, 0.05, seed)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
     top.initialize_visible_bias(ops.convert_to_numpy(bottom.prop_up(images[:10_000])))
-    fit(top, images, config.deep_steps, 0.05, seed, draw)
-    return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), []
+    watch, curve = make_watch(top, images, held_out, draw)
+    fit(top, images, config.deep_steps, 0.05, seed, draw, watch)
+    return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), curve
 
 
 def train_dbm(images, held_out, seed, config):
@@ -108,11 +125,8 @@ VARIANTS = {
 }
 
 
-def run(name, seed, config):
-    """Trains a model; returns the likelihood of test images from both sides."""
-    keras.utils.set_random_seed(seed)
-    images = datasets.load("mnist", "train").images
-    held_out = datasets.load("mnist", "validation").images
+def make(name, images, held_out, seed, config):
+    """Returns a model, trained or from `--log-dir`, and its curve."""
     path = pathlib.Path(config.log_dir) / f"{name}_{seed}.curve"
 
     def train():
@@ -121,7 +135,15 @@ def run(name, seed, config):
         return model
 
     model = repeated_runs.load_or_train(config, name, seed, train)
-    curve = json.loads(path.read_text("utf-8"))
+    return model, json.loads(path.read_text("utf-8"))
+
+
+def run(name, seed, config):
+    """Trains a model; returns the likelihood of test images from both sides."""
+    keras.utils.set_random_seed(seed)
+    images = datasets.load("mnist", "train").images
+    held_out = datasets.load("mnist", "validation").images
+    model, curve = make(name, images, held_out, seed, config)
     test = datasets.load("mnist", "test").take(config.num_images).images
     test = datasets.binarize(test, np.random.default_rng(0))
     seconds = repeated_runs.train_seconds(config, name, seed)
@@ -162,12 +184,12 @@ def main(config):
         "MNIST, 55,000 training images binarized anew for each batch of "
         f"{BATCH_SIZE}, {config.num_images:,} test images binarized once, seed 0. RBMs "
         f"of 500 hidden units, {config.steps:,} batches; SGD from 0.05 to 0; PCD with "
-        "100 chains. dbn: 500-2000, the bottom by CD-1, the top by PCD-5 "
-        f"({config.deep_steps:,}); dbm: 500-1000, its RBMs by CD-1 "
-        f"({config.layer_steps:,} batches each, as the bottom of the DBN), then all of "
-        f"it ({config.deep_steps:,}), from 0.005, 10 mean-field updates, 100 chains of "
-        "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
-        "it, with log Z by annealed importance sampling, 100 chains of "
+        "100 chains. dbn: 500-2000, the bottom is rbm_pcd_5, the top by PCD-5 "
+        f"({config.deep_steps:,} batches); dbm: 500-1000, its RBMs by CD-1 "
+        f"({config.layer_steps:,} each), then all of it ({config.deep_steps:,}), from "
+        "0.005, 10 mean-field updates, 100 chains of 5 Gibbs steps. nll: nats an "
+        "image, of DBN and DBM an upper bound of it, with log Z by annealed importance "
+        "sampling, 100 chains of "
         f"{config.temperatures or 14_500:,} temperatures, from units without couplings "
         f"at the rates that {base} on {annealing.NUM_FOR_RATES:,} training "
         "images. nll_summed_out: the same of a DBM whose odd layers are summed out, "
@@ -180,7 +202,7 @@ def main(config):
         "nll_backwards: with it added. _error: standard errors, that of log Z left out "
         "of the gap's. curve: the mean "
         "free energy of 5,000 validation images less that of as many training "
-        "images.",
+        "images, of a DBN that of its top RBM.",
     )
 
 

@@ -4,6 +4,7 @@ import json
 
 import annealing
 import claim_tables
+import keras
 import make_tables
 import measure_likelihoods
 import numpy as np
@@ -12,6 +13,7 @@ from keras import ops
 
 from gen_keras import datasets, metrics
 from gen_keras.models import DBM, DBN, RBM
+from tests.model_checks import assert_same_variables
 
 CONFIG = measure_likelihoods.Config(temperatures=1000)
 
@@ -118,19 +120,45 @@ def test_both_sides_agree_where_annealing_is_easy(name, images):
     assert figures["backwards_gap_error"] < 0.05
 
 
-def test_a_model_is_trained_and_measured(tmp_path):
+def test_models_are_trained_and_measured(tmp_path):
+    folder = tmp_path / "runs"
     config = measure_likelihoods.Config(
-        variants="rbm_pcd_5",
+        variants="dbn,rbm_pcd_5",
         steps=2,
+        deep_steps=2,
         temperatures=2,
         num_images=100,
-        log_dir=str(tmp_path / "runs"),
+        log_dir=str(folder),
         out=str(tmp_path / "likelihoods_mnist.json"),
     )
     result = measure_likelihoods.main(config)
-    figures = result["metrics"]["rbm_pcd_5"]
-    assert 100 < figures["nll"] < figures["nll_backwards"] < 600
+    for name in ("rbm_pcd_5", "dbn"):
+        figures = result["metrics"][name]
+        assert 80 < figures["nll"] < figures["nll_backwards"] < 1000
     assert "2 temperatures" in result["protocol"]
+    # The RBM that is measured is the bottom of the DBN.
+    rbm, dbn = (
+        keras.saving.load_model(folder / f"{name}_0.keras")
+        for name in ("rbm_pcd_5", "dbn")
+    )
+    assert_same_variables(rbm.trainable_variables, dbn.rbms[0].trainable_variables)
+
+
+def test_the_gap_is_between_validation_and_training_images(images):
+    model = RBM((28, 28, 1), 8, seed=0)
+    dark, bright = np.zeros_like(images), np.ones_like(images)
+    model.initialize_visible_bias(dark)
+    watch, curve = measure_likelihoods.make_watch(model, dark, bright[:50])
+    watch(10)
+    (point,) = curve
+    assert point["batches"] == 10
+    # A bright pixel costs what it has as a bias, log 1 / 101.
+    assert point["free_energy_gap"] == pytest.approx(784 * np.log(101), rel=0.05)
+    watch, curve = measure_likelihoods.make_watch(
+        model, dark, bright, lambda images, rng: 1 - images
+    )
+    watch(10)
+    assert curve[0]["free_energy_gap"] < 0
 
 
 def test_likelihoods_stand_beside_the_papers(tmp_path):
@@ -142,9 +170,14 @@ def test_likelihoods_stand_beside_the_papers(tmp_path):
     result = {"command": "COMMAND", "protocol": "Measured.", "metrics": metrics}
     path = tmp_path / "likelihoods_mnist.json"
     path.write_text(json.dumps(result), "utf-8")
+    coins = {"dbm": {"nll": 49.3, "nll_backwards": 249.1}}
+    path = tmp_path / "likelihoods_mnist_coins.json"
+    path.write_text(json.dumps(result | {"metrics": coins}), "utf-8")
     table = claim_tables.make_likelihoods_table(
         make_tables.Config(results=str(tmp_path))
     )
+    assert table.count("Measured.") == 1  # The tables share their protocol.
+    assert "| DBM | 49.30 |  | 249.10 |" in table
     assert "| RBM, CD-25 | 88.12 |  | 89.00 | 86.34 |" in table
     assert "| DBM | 90.00 | 88.50 |  | 84.62 |" in table
     assert "| RBM, CD-25: free-energy gap after batches | 4,000 | 12,000 |" in table
