@@ -52,7 +52,7 @@ class Config(repeated_runs.Config):
     epochs: int = flag(30, "epochs of back-propagation")
     learning_rate: float = flag(0.2, "of back-propagation; falls to 0")
     dropout: float = flag(0.2, "share of hidden units dropped by back-propagation")
-    dbm_tuning_epochs: int = flag(120, "epochs of back-propagation of a DBM")
+    dbm_tuning_epochs: int = flag(240, "epochs of back-propagation of a DBM")
     dbm_tuning_rate: float = flag(0.3, "of these; falls to 0")
     max_images: int = flag(0, "of each split; 0: all")
 
