@@ -12,6 +12,11 @@ from gen_keras.models import DBM, DBN, RBM
 NUM_FOR_RATES = 10_000  # Training images, of the base model.
 NUM_BACKWARDS = 500  # Images of reverse annealing.
 NUM_SAMPLES = 20  # Of hidden layers, over which a bound is averaged.
+BASES = (
+    "from units without couplings, once at the rates that all layers have on "
+    f"{NUM_FOR_RATES:,} training images, once with fair coins in hidden layers (of a "
+    "DBN those of the top); the larger log Z counts"
+)
 
 
 def suits(model):
@@ -32,49 +37,44 @@ def make_schedule(num_temperatures):
 class Likelihood:
     """The likelihood of images under a model, from both sides.
 
-    Annealing begins from units without couplings, by default at the rates that all
-    layers have on training images.
+    Annealing finds log Z or less, so that the larger one of two estimates counts: from
+    the rates of training images it finds where these are, from fair coins in hidden
+    layers at times a mode elsewhere.
 
     Args:
         model: `RBM`, `DBN` or `DBM`.
         training_images: Array (num_images, ...) in [0, 1].
         schedule: Inverse temperatures, see `make_schedule`.
         num_chains: Integer.
-        hidden_coins: Boolean, whether hidden units of that RBM, or of a DBM, begin as
-            fair coins.
         seed: Integer.
         verbose: 1 shows progress bars.
 
     Attributes:
-        log_z: `metrics.LogPartition`.
+        estimates: Dict of `metrics.LogPartition`, from "rates" and from "coins".
+        log_z: The one of the two with the larger log Z.
     """
 
     def __init__(
-        self,
-        model,
-        training_images,
-        schedule,
-        num_chains=100,
-        hidden_coins=False,
-        seed=0,
-        verbose=0,
+        self, model, training_images, schedule, num_chains=100, seed=0, verbose=0
     ):
-        visible, hidden = model.base_biases(training_images[:NUM_FOR_RATES])
-        if hidden_coins:
-            hidden = np.zeros_like(hidden)
-            if isinstance(model, DBM):
-                visible[model.layer_dims[0] :] = 0
         self.model, self.seed = model, seed
         self.weights = weights_of(model)
-        self.options = {
-            "base_biases": (visible, hidden),
-            "schedule": schedule,
-            "seed": seed,
-            "verbose": verbose,
+        self.bases = base_biases(model, training_images[:NUM_FOR_RATES])
+        self.options = {"schedule": schedule, "seed": seed, "verbose": verbose}
+        self.estimates = {
+            name: metrics.annealed_importance_sampling(
+                *self.weights, base_biases=base, num_chains=num_chains, **self.options
+            )
+            for name, base in self.bases.items()
         }
-        self.log_z = metrics.annealed_importance_sampling(
-            *self.weights, num_chains=num_chains, **self.options
-        )
+        self.log_z = max(self.estimates.values(), key=lambda each: each.log_partition)
+
+    def compare_bases(self):
+        """Returns a dict of the estimates of log Z from either base."""
+        return {
+            f"log_partition_from_{name}": estimate.log_partition
+            for name, estimate in self.estimates.items()
+        }
 
     def measure_nll(self, images, **options):
         """Returns -log p(v), of a DBN or DBM an upper bound, in nats.
@@ -109,10 +109,10 @@ class Likelihood:
     def measure_gap(self, images):
         """Returns how much less likely the first images are by reverse annealing.
 
-        Both sides are of the same states: the images, and what q draws with them. If
-        the model is the better one on these, better than what annealing makes of it,
-        the gap is at least by how much annealing forwards flatters it. A gap below 0
-        tells that it is not.
+        It is annealing from the rates, which finds them. Both sides are of the same
+        states: the images, and what q draws with them. If the model is the better one
+        on these, better than what annealing makes of it, the gap is at least by how
+        much annealing forwards flatters it. A gap below 0 tells that it is not.
 
         Args:
             images: Array (num_images, ...), 0 or 1.
@@ -123,9 +123,23 @@ class Likelihood:
         states = draw_states(self.model, images[:NUM_BACKWARDS], self.seed)
         forwards = log_weights(states, *self.weights) - self.log_z.log_partition
         gap = forwards - metrics.reverse_annealing(
-            *self.weights, states, **self.options
+            *self.weights, states, base_biases=self.bases["rates"], **self.options
         )
         return {"backwards_gap": gap.mean(), "backwards_gap_error": standard_error(gap)}
+
+
+def base_biases(model, images):
+    """Returns the biases of both layers where annealing begins, by name, see `BASES`.
+
+    Args:
+        model: `RBM`, `DBN` or `DBM`.
+        images: Array (num_images, ...) in [0, 1].
+    """
+    visible, hidden = model.base_biases(images)
+    coins = np.array(visible)
+    if isinstance(model, DBM):
+        coins[model.layer_dims[0] :] = 0
+    return {"rates": (visible, hidden), "coins": (coins, np.zeros_like(hidden))}
 
 
 def weights_of(model):

@@ -155,6 +155,8 @@ LIKELIHOODS = (
     ("nll", "nll, nats", "{:.2f}"),
     ("nll_summed_out", "odd layers summed out", "{:.2f}"),
     ("nll_backwards", "by reverse annealing", "{:.2f}"),
+    ("log_partition_from_rates", "log Z from rates", "{:.1f}"),
+    ("log_partition_from_coins", "from coins", "{:.1f}"),
     ("published", "paper", "{}"),
 )
 # Salakhutdinov and Murray, 2008; Salakhutdinov and Hinton, 2009; of images that are
@@ -297,16 +299,11 @@ def make_stacked_table(config):
 
 def make_likelihoods_table(config):
     """Returns likelihoods of Boltzmann machines, and the gap of free energies."""
-    name, folder = "likelihoods_mnist", "training/results"
+    name = "likelihoods_mnist"
     table = make_runs_table(
-        config, name, "Model", LIKELIHOODS, folder, PUBLISHED_LIKELIHOODS
+        config, name, "Model", LIKELIHOODS, "training/results", PUBLISHED_LIKELIHOODS
     )
-    coins = f"{name}_coins"
-    results = load_results(config.results, [name, coins])
-    if coins in results:
-        heading = "Annealed from fair coins in hidden layers"
-        rows = format_runs(results[coins], heading, LIKELIHOODS[:-1], {})
-        table += f"\n{rows}\n{link_to(coins, folder, results[coins])}\n"
+    results = load_results(config.results, [name])
     gap = (("free_energy_gap", "nats", "{:+.2f}"),)
     for variant, figures in results.get(name, {"metrics": {}})["metrics"].items():
         runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
@@ -353,17 +350,7 @@ def make_runs_table(config, file, heading, columns, folder, beside=None):
     result = load_results(config.results, [file]).get(file)
     if not result:
         return ""
-    table = format_runs(result, heading, columns, beside or {})
-    return f"{table}\n{link_to(file, folder, result)} {result['protocol']}\n"
-
-
-def link_to(file, folder, result):
-    """Returns where the figures of a table are, and what made them."""
-    return f"[Figures]({folder}/{file}.json), by `{result['command']}`."
-
-
-def format_runs(result, heading, columns, beside):
-    """Returns the table of `make_runs_table` alone."""
+    beside = beside or {}
     rows = [
         [
             TITLES.get(row, row.replace("_", " ")),
@@ -374,7 +361,9 @@ def format_runs(result, heading, columns, beside):
         ]
         for row, values in result["metrics"].items()
     ]
-    return format_table([heading, *(title for _, title, _ in columns)], rows)
+    table = format_table([heading, *(title for _, title, _ in columns)], rows)
+    link = f"[Figures]({folder}/{file}.json)"
+    return f"{table}\n{link}, by `{result['command']}`. {result['protocol']}\n"
 
 
 def with_error(values, key, form):

@@ -36,11 +36,10 @@ class Config(repeated_runs.Config):
     log_dir: str = flag("runs/likelihoods", "folder for the figures of the runs")
     out: str = flag("likelihoods_mnist.json", "file for the result")
     steps: int = flag(44_000, "batches that an RBM sees")
-    layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of a DBM")
+    layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of others")
     deep_steps: int = flag(22_000, "of the top RBM of a DBN, or of a DBM as a whole")
     temperatures: int = flag(0, "of annealing, evenly spaced; 0: the 14,500 of papers")
     num_images: int = flag(10_000, "test images")
-    hidden_coins: bool = flag(False, "anneal from fair coins in hidden layers")
 
 
 def fit(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
@@ -84,7 +83,7 @@ def make_watch(model, images, held_out, draw=None):
 
 
 def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
-    """Returns an RBM of 500 hidden units and the curve of its free energies."""
+    """Returns an RBM of 500 hidden units, and its curve."""
     model = RBM((28, 28, 1), 500, gibbs_steps, num_chains, seed=seed)
     model.initialize_visible_bias(images)
     watch, curve = make_watch(model, images, held_out)
@@ -94,7 +93,9 @@ def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
 
 def train_dbn(images, held_out, seed, config):
     """Returns a DBN of 500 and 2,000 hidden units, and the curve of the top RBM."""
-    bottom, _ = make("rbm_pcd_5", images, held_out, seed, config)
+    bottom = RBM((28, 28, 1), 500, seed=seed)
+    bottom.initialize_visible_bias(images)
+    fit(bottom, images, config.layer_steps, 0.05, seed)
     top = RBM((500,), 2000, gibbs_steps=5, num_chains=100, seed=seed + 1)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
     top.initialize_visible_bias(ops.convert_to_numpy(bottom.prop_up(images[:10_000])))
@@ -125,8 +126,11 @@ VARIANTS = {
 }
 
 
-def make(name, images, held_out, seed, config):
-    """Returns a model, trained or from `--log-dir`, and its curve."""
+def run(name, seed, config):
+    """Trains a model; returns the likelihood of test images from both sides."""
+    keras.utils.set_random_seed(seed)
+    images = datasets.load("mnist", "train").images
+    held_out = datasets.load("mnist", "validation").images
     path = pathlib.Path(config.log_dir) / f"{name}_{seed}.curve"
 
     def train():
@@ -135,15 +139,7 @@ def make(name, images, held_out, seed, config):
         return model
 
     model = repeated_runs.load_or_train(config, name, seed, train)
-    return model, json.loads(path.read_text("utf-8"))
-
-
-def run(name, seed, config):
-    """Trains a model; returns the likelihood of test images from both sides."""
-    keras.utils.set_random_seed(seed)
-    images = datasets.load("mnist", "train").images
-    held_out = datasets.load("mnist", "validation").images
-    model, curve = make(name, images, held_out, seed, config)
+    curve = json.loads(path.read_text("utf-8"))
     test = datasets.load("mnist", "test").take(config.num_images).images
     test = datasets.binarize(test, np.random.default_rng(0))
     seconds = repeated_runs.train_seconds(config, name, seed)
@@ -154,9 +150,7 @@ def run(name, seed, config):
 def measure(model, images, test, config):
     """Returns figures in nats: likelihoods of an RBM, bounds of others."""
     schedule = annealing.make_schedule(config.temperatures)
-    likelihood = annealing.Likelihood(
-        model, images, schedule, hidden_coins=config.hidden_coins
-    )
+    likelihood = annealing.Likelihood(model, images, schedule)
     nll, log_z = likelihood.measure_nll(test), likelihood.log_z
     tighter = likelihood.measure_summed_out(test)
     figures = {
@@ -166,16 +160,13 @@ def measure(model, images, test, config):
         "log_partition_error": log_z.standard_error,
         "log_weight_range": log_z.log_weight_range,
     }
-    figures |= tighter | likelihood.measure_gap(test)
+    figures |= likelihood.compare_bases() | tighter | likelihood.measure_gap(test)
     best = tighter.get("nll_summed_out", figures["nll"])
     return figures | {"nll_backwards": best + figures["backwards_gap"]}
 
 
 def main(config):
     """Runs what is missing and writes the result."""
-    base = "all layers have"
-    if config.hidden_coins:
-        base = "pixels, or the units below the top of a DBN, have (others: fair coins)"
     return repeated_runs.run_all(
         config,
         run,
@@ -184,17 +175,16 @@ def main(config):
         "MNIST, 55,000 training images binarized anew for each batch of "
         f"{BATCH_SIZE}, {config.num_images:,} test images binarized once, seed 0. RBMs "
         f"of 500 hidden units, {config.steps:,} batches; SGD from 0.05 to 0; PCD with "
-        "100 chains. dbn: 500-2000, the bottom is rbm_pcd_5, the top by PCD-5 "
-        f"({config.deep_steps:,} batches); dbm: 500-1000, its RBMs by CD-1 "
-        f"({config.layer_steps:,} each), then all of it ({config.deep_steps:,}), from "
-        "0.005, 10 mean-field updates, 100 chains of 5 Gibbs steps. nll: nats an "
-        "image, of DBN and DBM an upper bound of it, with log Z by annealed importance "
-        "sampling, 100 chains of "
-        f"{config.temperatures or 14_500:,} temperatures, from units without couplings "
-        f"at the rates that {base} on {annealing.NUM_FOR_RATES:,} training "
-        "images. nll_summed_out: the same of a DBM whose odd layers are summed out, "
-        f"given {annealing.NUM_SAMPLES} samples of the even ones. backwards_gap: how "
-        "much more nll reverse annealing (RAISE) of the same temperatures gives "
+        "100 chains. dbn: 500-2000, the bottom by CD-1 "
+        f"({config.layer_steps:,} batches), the top by PCD-5 ({config.deep_steps:,}); "
+        f"dbm: 500-1000, its RBMs by CD-1 ({config.layer_steps:,} each), then all of "
+        f"it ({config.deep_steps:,}), from 0.005, 10 mean-field updates, 100 chains of "
+        "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of it, with "
+        "log Z by annealed importance sampling, 100 chains of "
+        f"{config.temperatures or 14_500:,} temperatures, {annealing.BASES}. "
+        "nll_summed_out: the same of a DBM whose odd layers are summed out, given "
+        f"{annealing.NUM_SAMPLES} samples of the even ones. backwards_gap: how much "
+        "more nll reverse annealing (RAISE) from the rates gives "
         f"{annealing.NUM_BACKWARDS} test images, each with one draw of the posterior "
         "that the bound has, the odd layers of a DBM summed out; it is of the "
         "distribution that annealing ends in, and tells by how much the other figure "

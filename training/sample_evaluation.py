@@ -561,8 +561,7 @@ class SampleEvaluation(Evaluation):
             f"{config.seed}; log Z by annealed importance sampling, "
             f"{config.num_chains} chains of {len(schedule) - 1:,} temperatures"
             + ("" if config.num_temperatures else " (Salakhutdinov and Murray, 2008)")
-            + " from units without couplings, at the rates that all layers have on "
-            f"{annealing.NUM_FOR_RATES:,} training images. Nats per image. nll_range: "
+            + f" {annealing.BASES}. Nats per image. nll_range: "
             "from log Z less and plus three standard errors; log_weight_range: over "
             f"chains. backwards_gap: how much more reverse annealing (RAISE) gives "
             f"{min(annealing.NUM_BACKWARDS, len(real))} of the images. "
@@ -582,6 +581,7 @@ class SampleEvaluation(Evaluation):
                 "log_weight_range": log_z.log_weight_range,
                 "log_weight_deviation": log_z.log_weights.std(ddof=1),
             }
+            | likelihood.compare_bases()
             | tighter
             | likelihood.measure_gap(real),
         )
