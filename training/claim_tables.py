@@ -303,13 +303,14 @@ def make_likelihoods_table(config):
     table = make_runs_table(
         config, name, "Model", LIKELIHOODS, "training/results", PUBLISHED_LIKELIHOODS
     )
-    results = load_results(config.results, [name])
-    gap = (("free_energy_gap", "nats", "{:+.2f}"),)
-    for variant, figures in results.get(name, {"metrics": {}})["metrics"].items():
-        runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
-        if runs[0]["curve"]:
-            heading = f"{TITLES[variant]}: free-energy gap after batches"
-            table += "\n" + make_curve_table(heading, runs, gap)
+    result = load_results(config.results, [name]).get(name)
+    if result:
+        gap = (("free_energy_gap", "nats", "{:+.2f}"),)
+        for variant, figures in result["metrics"].items():
+            runs = [{"curve": run["curve"][1::4]} for run in figures["runs"]]
+            if runs[0]["curve"]:
+                heading = f"{TITLES[variant]}: free-energy gap after batches"
+                table += "\n" + make_curve_table(heading, runs, gap)
     return table
 
 

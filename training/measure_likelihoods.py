@@ -54,7 +54,7 @@ def fit(model, images, steps, rate, seed, draw=datasets.binarize, watch=None):
             watch(done)
 
 
-def make_watch(model, images, held_out, draw=None):
+def make_watch(model, images, held_out, draw=datasets.binarize):
     """Returns a function of the batches so far, and the curve that it adds to.
 
     The curve is of the mean free energy of held-out images less that of as many
@@ -66,7 +66,6 @@ def make_watch(model, images, held_out, draw=None):
         held_out: Array of images.
         draw: Function (images, rng) that returns what the model is shown.
     """
-    draw = draw or datasets.binarize
     parts = [
         draw(part, np.random.default_rng(0))
         for part in (images[: len(held_out)], held_out)
