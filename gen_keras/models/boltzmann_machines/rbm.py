@@ -225,6 +225,40 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
             )
         self.visible_bias.assign(bias)
 
+    def initialize_upside_down(self, below):
+        """Begins as another machine turned over, so that p(v) is p(h) of that one.
+
+        On top of it, in a DBN, this machine changes nothing at first: the DBN's bound
+        is log p(v) of the machine below, and training raises it from there (Hinton et
+        al., 2006, section 4). All of this holds nearly if there are more hidden units
+        than `below` has visible ones: these keep the small weights of a new machine.
+
+        Args:
+            below: `RBM` of binary units, with as many hidden units as this one has
+                visible ones, and no more visible units than this one has hidden ones.
+
+        Raises:
+            ValueError: If it does not fit, or units are others.
+        """
+        if not (self.is_binary and below.is_binary):
+            raise ValueError(
+                "`initialize_upside_down` is for machines of binary units. Received: "
+                f"{self.visible_units} and {self.hidden_units} on "
+                f"{below.visible_units} and {below.hidden_units}"
+            )
+        size, wanted = below.num_visible, below.num_hidden
+        if self.num_visible != wanted or self.num_hidden < size:
+            raise ValueError(
+                f"`below` has {size} visible and {wanted} hidden units, so that this "
+                f"machine must have {wanted} visible and at least {size} hidden ones. "
+                f"Received: {self.num_visible} and {self.num_hidden}"
+            )
+        kernel, _, hidden_bias = self.weight_arrays()
+        below_kernel, below_bias, bias = below.weight_arrays()
+        self.kernel.assign(np.concatenate([below_kernel.T, kernel[:, size:]], axis=1))
+        self.visible_bias.assign(bias)
+        self.hidden_bias.assign(np.concatenate([below_bias, hidden_bias[size:]]))
+
     def call(self, visible):
         """Returns E[h | v], (batch, num_hidden), for v (batch, *visible_shape)."""
         return self.prop_up(visible)

@@ -519,3 +519,38 @@ def test_stacked_rbms_have_settings_and_seeds_of_their_own():
     both = {"bottom": {"visible_units": "gaussian"}, "top": {"num_chains": 3}}
     (only,) = stack_rbms((3,), (2,), **both)
     assert only.visible_units == "gaussian" and only.num_chains == 3
+
+
+def test_a_top_that_begins_upside_down_leaves_the_likelihood_of_the_machine_below():
+    bottom, top = RBM((4,), 3, seed=0), RBM((3,), 4, seed=1)
+    generator = np.random.default_rng(1)
+    for variable in (bottom.kernel, bottom.visible_bias, bottom.hidden_bias):
+        variable.assign(generator.normal(0, 1, variable.shape))
+    top.initialize_upside_down(bottom)
+    model = DBN((4,), (3, 4), rbms=[bottom, top], seed=0)
+    wanted = to_numpy(bottom.log_prob(V))
+    np.testing.assert_allclose(to_numpy(model.log_prob_bound(V)), wanted, atol=1e-4)
+
+
+def test_a_top_of_more_units_begins_near_the_machine_below():
+    bottom, top = RBM((4,), 3, seed=0), RBM((3,), 9, seed=1)
+    bottom.kernel.assign(RNG.normal(0, 1, (4, 3)))
+    extra = top.weight_arrays()[0][:, 4:]
+    top.initialize_upside_down(bottom)
+    np.testing.assert_array_equal(top.weight_arrays()[0][:, 4:], extra)
+    model = DBN((4,), (3, 9), rbms=[bottom, top], seed=0)
+    wanted = to_numpy(bottom.log_prob(V))
+    np.testing.assert_allclose(to_numpy(model.log_prob_bound(V)), wanted, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        (lambda: RBM((3,), 3), "at least 4 hidden ones. Received: 3 and 3"),
+        (lambda: RBM((2,), 4), "must have 3 visible.*Received: 2 and 4"),
+        (lambda: RBM((3,), 4, hidden_units="gaussian"), "binary units. Received"),
+    ],
+)
+def test_a_machine_that_does_not_fit_upside_down_is_refused(top, message):
+    with pytest.raises(ValueError, match=message):
+        top().initialize_upside_down(RBM((4,), 3))
