@@ -231,7 +231,8 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         On top of it, in a DBN, this machine changes nothing at first: the DBN's bound
         is log p(v) of the machine below, and training raises it from there (Hinton et
         al., 2006, section 4). All of this holds nearly if there are more hidden units
-        than `below` has visible ones: these keep the small weights of a new machine.
+        than `below` has visible ones: these keep the small weights of a new machine,
+        and b takes back what they add to its inputs when they know nothing.
 
         Args:
             below: `RBM` of binary units, with as many hidden units as this one has
@@ -253,11 +254,12 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
                 f"machine must have {wanted} visible and at least {size} hidden ones. "
                 f"Received: {self.num_visible} and {self.num_hidden}"
             )
-        kernel, _, hidden_bias = self.weight_arrays()
-        below_kernel, below_bias, bias = below.weight_arrays()
-        self.kernel.assign(np.concatenate([below_kernel.T, kernel[:, size:]], axis=1))
-        self.visible_bias.assign(bias)
-        self.hidden_bias.assign(np.concatenate([below_bias, hidden_bias[size:]]))
+        kernel, visible_bias, hidden_bias = below.weight_arrays()
+        extra, extra_bias = self.weight_arrays()[0][:, size:], self.hidden_bias[size:]
+        pull = extra @ ops.convert_to_numpy(self.hidden_layer.mean(extra_bias))
+        self.kernel.assign(np.concatenate([kernel.T, extra], axis=1))
+        self.visible_bias.assign(hidden_bias - pull)
+        self.hidden_bias.assign(ops.concatenate([visible_bias, extra_bias]))
 
     def call(self, visible):
         """Returns E[h | v], (batch, num_hidden), for v (batch, *visible_shape)."""
