@@ -36,8 +36,8 @@ class Config(repeated_runs.Config):
     log_dir: str = flag("runs/likelihoods", "folder for the figures of the runs")
     out: str = flag("likelihoods_mnist.json", "file for the result")
     steps: int = flag(44_000, "batches that an RBM sees")
-    layer_steps: int = flag(11_000, "batches of an RBM in the pre-training of others")
-    deep_steps: int = flag(22_000, "of the top RBM of a DBN, or of a DBM as a whole")
+    layer_steps: int = flag(11_000, "of each RBM of a DBM, before")
+    deep_steps: int = flag(22_000, "of the top RBM of a DBN, and of a DBM as a whole")
     temperatures: int = flag(0, "of annealing, evenly spaced; 0: the 14,500 of papers")
     num_images: int = flag(10_000, "test images")
 
@@ -92,14 +92,12 @@ def train_rbm(images, held_out, seed, config, gibbs_steps, num_chains):
 
 def train_dbn(images, held_out, seed, config):
     """Returns a DBN of 500 and 2,000 hidden units, and the curve of the top RBM."""
-    bottom = RBM((28, 28, 1), 500, seed=seed)
-    bottom.initialize_visible_bias(images)
-    fit(bottom, images, config.layer_steps, 0.05, seed)
+    bottom, _ = train_rbm(images, held_out, seed, config, 5, 100)
     top = RBM((500,), 2000, gibbs_steps=5, num_chains=100, seed=seed + 1)
+    top.initialize_upside_down(bottom)
     draw = boltzmann_helpers.draw_units([bottom, top], 1)
-    top.initialize_visible_bias(ops.convert_to_numpy(bottom.prop_up(images[:10_000])))
     watch, curve = make_watch(top, images, held_out, draw)
-    fit(top, images, config.deep_steps, 0.05, seed, draw, watch)
+    fit(top, images, config.deep_steps, 0.01, seed, draw, watch)
     return DBN((28, 28, 1), (500, 2000), rbms=[bottom, top], seed=seed), curve
 
 
@@ -174,12 +172,12 @@ def main(config):
         "MNIST, 55,000 training images binarized anew for each batch of "
         f"{BATCH_SIZE}, {config.num_images:,} test images binarized once, seed 0. RBMs "
         f"of 500 hidden units, {config.steps:,} batches; SGD from 0.05 to 0; PCD with "
-        "100 chains. dbn: 500-2000, the bottom by CD-1 "
-        f"({config.layer_steps:,} batches), the top by PCD-5 ({config.deep_steps:,}); "
-        f"dbm: 500-1000, its RBMs by CD-1 ({config.layer_steps:,} each), then all of "
-        f"it ({config.deep_steps:,}), from 0.005, 10 mean-field updates, 100 chains of "
-        "5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of it, with "
-        "log Z by annealed importance sampling, 100 chains of "
+        "100 chains. dbn: 500-2000, the bottom is that RBM by PCD-5, the top begins as "
+        f"it upside down, and goes on by PCD-5 ({config.deep_steps:,} batches), from "
+        f"0.01; dbm: 500-1000, its RBMs by CD-1 ({config.layer_steps:,} each), then "
+        f"all of it ({config.deep_steps:,}), from 0.005, 10 mean-field updates, 100 "
+        "chains of 5 Gibbs steps. nll: nats an image, of DBN and DBM an upper bound of "
+        "it, with log Z by annealed importance sampling, 100 chains of "
         f"{config.temperatures or 14_500:,} temperatures, {annealing.BASES}. "
         "nll_summed_out: the same of a DBM whose odd layers are summed out, given "
         f"{annealing.NUM_SAMPLES} samples of the even ones. backwards_gap: how much "
