@@ -59,7 +59,11 @@ class Likelihood:
     ):
         self.model, self.seed = model, seed
         self.weights = weights_of(model)
-        self.bases = base_biases(model, training_images[:NUM_FOR_RATES])
+        images = training_images[:NUM_FOR_RATES]
+        self.bases = {
+            "rates": model.base_biases(images),
+            "coins": model.base_biases(images, coins=True),
+        }
         self.options = {"schedule": schedule, "seed": seed, "verbose": verbose}
         self.estimates = {
             name: metrics.annealed_importance_sampling(
@@ -126,20 +130,6 @@ class Likelihood:
             *self.weights, states, base_biases=self.bases["rates"], **self.options
         )
         return {"backwards_gap": gap.mean(), "backwards_gap_error": standard_error(gap)}
-
-
-def base_biases(model, images):
-    """Returns the biases of both layers where annealing begins, by name, see `BASES`.
-
-    Args:
-        model: `RBM`, `DBN` or `DBM`.
-        images: Array (num_images, ...) in [0, 1].
-    """
-    visible, hidden = model.base_biases(images)
-    coins = np.array(visible)
-    if isinstance(model, DBM):
-        coins[model.layer_dims[0] :] = 0
-    return {"rates": (visible, hidden), "coins": (coins, np.zeros_like(hidden))}
 
 
 def weights_of(model):

@@ -94,13 +94,11 @@ def test_each_batch_has_draws_of_its_own(images):
 def test_coins_are_in_hidden_layers_alone(images):
     for name, num_pixels in (("rbm", 784), ("dbn", 6), ("dbm", 784)):
         model = make_random(MAKERS[name](), np.random.default_rng(1))
-        bases = annealing.base_biases(model, images)
-        visible, hidden = bases["coins"]
-        np.testing.assert_array_equal(
-            visible[:num_pixels], bases["rates"][0][:num_pixels]
-        )
+        rates = model.base_biases(images)
+        visible, hidden = model.base_biases(images, coins=True)
+        np.testing.assert_array_equal(visible[:num_pixels], rates[0][:num_pixels])
         assert not visible[num_pixels:].any() and not hidden.any()
-        assert bases["rates"][1].all()
+        assert rates[1].all()
 
 
 @pytest.mark.parametrize("from_rates, from_coins", [(600.0, 613.0), (600.0, 587.0)])
@@ -117,6 +115,34 @@ def test_the_larger_log_z_counts(images, monkeypatch, from_rates, from_coins):
     assert figures["log_partition_from_coins"] == from_coins
     energy = ops.convert_to_numpy(model.free_energy(images)).mean()
     assert figures["nll"] == pytest.approx(energy + figures["log_partition"], abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RBM((28, 28, 1), 30),
+        lambda: DBN((28, 28, 1), (40, 30)),
+        lambda: DBM((28, 28, 1), (30, 30)),
+    ],
+    ids=("rbm", "dbn", "dbm"),
+)
+@pytest.mark.parametrize("from_rates, from_coins", [(600.0, 613.0), (600.0, 587.0)])
+def test_the_larger_log_z_counts_where_none_is_given(
+    images, monkeypatch, make, from_rates, from_coins
+):
+    def anneal(*weights_and_base):
+        value = from_rates if weights_and_base[3][1].any() else from_coins
+        return metrics.LogPartition(value, 0.1, np.full(100, value), (value, value))
+
+    monkeypatch.setattr(metrics, "annealed_importance_sampling", anneal)
+    model = make()
+    log_prob = getattr(model, "log_prob_bound", None) or model.log_prob
+    options = {} if isinstance(model, RBM) else {"seed": 0}
+    value = log_prob(images[:8], **options)
+    wanted = log_prob(images[:8], max(from_rates, from_coins), **options)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(value), ops.convert_to_numpy(wanted), rtol=1e-5
+    )
 
 
 def first_rbm(model):

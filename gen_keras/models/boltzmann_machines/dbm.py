@@ -35,7 +35,10 @@ from gen_keras.models.boltzmann_machines.base import (
     drop,
     to_states,
 )
-from gen_keras.models.boltzmann_machines.partition_function import log_partition_of
+from gen_keras.models.boltzmann_machines.partition_function import (
+    largest_log_partition,
+    log_partition_of,
+)
 from gen_keras.models.boltzmann_machines.rbm import RBM
 
 
@@ -483,16 +486,12 @@ class DBM(TwoPhases, GenerativeModel):
         """
         return log_partition_of(*self.as_rbm(), method=method, **options)
 
-    def base_biases(self, visible):
-        """Returns those of the even and of the odd layers; see `RBM.base_biases`.
-
-        From fair coins in hidden layers annealing may miss the data, and not show it.
-        """
-        layers_of_means = [self._flatten(visible), *self.mean_field(visible)]
-        biases = [
-            metrics.base_rate_bias(ops.convert_to_numpy(means))
-            for means in layers_of_means
-        ]
+    def base_biases(self, visible, coins=False):
+        """Returns those of the even and of the odd layers; see `RBM.base_biases`."""
+        means = [self._flatten(visible), *self.mean_field(visible)]
+        biases = [metrics.base_rate_bias(ops.convert_to_numpy(x)) for x in means]
+        if coins:
+            biases[1:] = [np.zeros(dim) for dim in self.layer_dims[1:]]
         return np.concatenate(biases[0::2]), np.concatenate(biases[1::2])
 
     def as_rbm(self):
@@ -531,7 +530,7 @@ class DBM(TwoPhases, GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape), 0 or 1.
             log_partition: Float, the result of `log_partition`; computed if `None`, of
-                many units by annealing from the rates that `visible` has.
+                many units by annealing from both `base_biases` of `visible`.
                 An estimate that is too low makes the bound too high.
             num_samples: Integer, the samples of even layers over which the tighter
                 bound is averaged, of which one may be some nats off; 0 means equation
@@ -543,7 +542,7 @@ class DBM(TwoPhases, GenerativeModel):
         """
         check_range("num_samples", num_samples, 0)
         if log_partition is None:
-            log_partition = self.log_partition(base_biases=self.base_biases(visible))
+            log_partition = largest_log_partition(self, self.as_rbm(), visible)
         means = self._compute_means(self._flatten(visible))
         if num_samples == 0:
             return _entropy(means[1:]) - self._energy(means) - log_partition

@@ -420,14 +420,15 @@ class DBN(TwoPhases, GenerativeModel):
         """Returns log Z of the top RBM in nats, a float; see `RBM.log_partition`."""
         return self.top.log_partition(method, **options)
 
-    def base_biases(self, visible):
+    def base_biases(self, visible, coins=False):
         """Returns `RBM.base_biases` of the top RBM.
 
         Args:
             visible: Array of shape (num_examples, *visible_shape), such as 10,000
                 training images.
+            coins: Boolean, whether the units of the top layer are fair coins.
         """
-        return self.top.base_biases(self._draw_below_top(visible))
+        return self.top.base_biases(self._draw_below_top(visible), coins)
 
     def _draw_below_top(self, visible):
         states = self.draw_up(visible, len(self.rbms) - 1, seed=0)
@@ -442,7 +443,7 @@ class DBN(TwoPhases, GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape).
             log_partition: Float, the result of `log_partition`; computed if `None`, of
-                many units by annealing from the rates that `visible` has.
+                many units by annealing from both `base_biases` of `visible`.
                 An estimate that is too low makes the bound too high.
             num_samples: Integer, the samples over which it is averaged.
             seed: Integer or `None`, see `GenerativeModel.sample`.

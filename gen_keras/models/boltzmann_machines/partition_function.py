@@ -37,6 +37,25 @@ def log_partition_of(kernel, visible_bias, hidden_bias, method, **options):
     return metrics.annealed_importance_sampling(*weights, **options).log_partition
 
 
+def largest_log_partition(model, weights, visible):
+    """Returns log Z of a model of binary units, of many of them by annealing.
+
+    It is annealed from both base models of `base_biases`, and the larger one counts.
+
+    Args:
+        model: `RBM` or `DBM`.
+        weights: Tuple of arrays, of the RBM that has the same log Z.
+        visible: Array of shape (num_examples, *visible_shape).
+    """
+    if is_exact("auto", weights[0].shape):
+        return metrics.exact_log_partition(*weights)
+    bases = [model.base_biases(visible, coins) for coins in (False, True)]
+    return max(
+        metrics.annealed_importance_sampling(*weights, base).log_partition
+        for base in bases
+    )
+
+
 def is_exact(method, sizes):
     """Returns whether to enumerate, given the sizes of the binary layers."""
     return method == "exact" or (method == "auto" and min(sizes, default=99) <= 20)
@@ -86,12 +105,16 @@ class PartitionFunction:
             return self._enumerate(self._make_total(num_words))
         return self.anneal(num_words, **options).log_partition
 
-    def base_biases(self, visible):
+    def base_biases(self, visible, coins=False):
         """Returns with what to begin annealing: units at the rates of data, uncoupled.
+
+        From there annealing finds the data, from fair coins in the hidden layer at
+        times a mode elsewhere: of the two estimates believe the larger.
 
         Args:
             visible: Array of shape (num_examples, *visible_shape), such as 10,000
                 training images.
+            coins: Boolean, whether hidden units are fair coins.
 
         Returns:
             Pair of float64 arrays (num_visible,) and (num_hidden,), `base_biases` of
@@ -106,10 +129,11 @@ class PartitionFunction:
                 "`base_biases` are of Bernoulli units; others begin with their own "
                 f"biases. Received: {' and '.join(names)}"
             )
-        layers = visible, self.prop_up(visible)
-        return tuple(
-            metrics.base_rate_bias(ops.convert_to_numpy(states)) for states in layers
-        )
+        visible_bias = metrics.base_rate_bias(ops.convert_to_numpy(visible))
+        if coins:
+            return visible_bias, np.zeros(self.num_hidden)
+        hidden = ops.convert_to_numpy(self.prop_up(visible))
+        return visible_bias, metrics.base_rate_bias(hidden)
 
     @property
     def is_binary(self):
@@ -118,12 +142,9 @@ class PartitionFunction:
         return all(isinstance(layer, units.Bernoulli) for layer in layers)
 
     def _log_partition_of(self, visible):
-        """Returns log Z, of counts that for documents as long as these.
-
-        Of binary units annealing begins at their rates.
-        """
-        if self.is_binary:
-            return self.log_partition(base_biases=self.base_biases(visible))
+        """Returns log Z, of counts that for documents as long as these."""
+        if self.is_binary and self.copies == (1, 1):
+            return largest_log_partition(self, self.weight_arrays(), visible)
         if not self.visible_layer.has_total:
             return self.log_partition()
         lengths = ops.convert_to_numpy(self.visible_layer.total(self._flatten(visible)))

@@ -609,9 +609,9 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
         Args:
             visible: Array of shape (batch, *visible_shape).
             log_partition: Float, the result of `log_partition`; computed if `None`, of
-                binary units by annealing from the rates of `visible`. An estimate that
-                is too low flatters the model. Of documents of several lengths an array
-                (batch,), that of each one's length.
+                many binary units by annealing from both `base_biases` of `visible`. An
+                estimate that is too low flatters the model. Of documents of several
+                lengths an array (batch,), that of each one's length.
 
         Raises:
             ValueError: If documents have several lengths, and it is `None`.
