@@ -358,7 +358,7 @@ def log_sum_over_states(log_weights, num_units, alternative=""):
         Float, nats.
 
     Raises:
-        ValueError: If there are too many units.
+        ValueError: If there are too many units, or weights are not finite.
     """
     check_enumerable(num_units, alternative)
     low = binary_states(min(num_units, 12)).astype("float32")
@@ -368,12 +368,14 @@ def log_sum_over_states(log_weights, num_units, alternative=""):
         states = np.concatenate([low, np.tile(state, (len(low), 1))], axis=1)
         values = log_weights(keras.ops.convert_to_tensor(states))
         values = keras.ops.convert_to_numpy(values).astype("float64")
+        check_finite(values)
         blocks.append(log_sum_exp(values))
     return float(log_sum_exp(np.array(blocks)))
 
 
 def summarize(log_weights):
     """Returns the `LogPartition` of the chains' log weights."""
+    check_finite(log_weights)
     greatest = log_weights.max()
     weights = np.exp(log_weights - greatest)
     # The mean of the weights is unbiased for Z. The mean of logs is lower.
@@ -446,10 +448,14 @@ def check_rbm(kernel, visible_bias, hidden_bias):
             f"Received: kernel {kernel.shape}, visible_bias {visible_bias.shape}, "
             f"hidden_bias {hidden_bias.shape}"
         )
-    for weights in (kernel, visible_bias, hidden_bias):
-        if not np.isfinite(weights).all():
-            raise ValueError(
-                "The weights must be finite; train at a lower learning rate, or with "
-                "weight decay. Received: NaN or infinity"
-            )
+    check_finite(kernel, visible_bias, hidden_bias)
     return kernel, visible_bias, hidden_bias
+
+
+def check_finite(*arrays):
+    """Raises a `ValueError` if weights, or what is computed of them, are not finite."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(
+            "The weights must be finite; train at a lower learning rate, or with "
+            "weight decay. Received: NaN or infinity"
+        )

@@ -5,6 +5,7 @@ phase, over what the data make of the machine, and that of the negative phase, o
 it makes by itself.
 """
 
+import contextlib
 import inspect
 import math
 
@@ -13,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from gen_keras import backend
+from gen_keras.metrics.annealed_importance_sampling import check_finite
 from gen_keras.models.base import CheckedData, check_examples
 
 # Nats by which a unit may move another one; data that differ by 1 need some tens.
@@ -55,6 +57,21 @@ class WatchedWeights(CheckedData):
                     f"Training diverged in epoch {epoch + 1}: `{variable.name}` has "
                     f"grown to {largest:.3g}. {self.remedy}"
                 )
+
+    @contextlib.contextmanager
+    def seeded(self, seed):
+        """Starts all random streams at `seed`, see `GenerativeModel.seeded`.
+
+        Raises:
+            ValueError: If weights are not finite: what is drawn of them would not show.
+        """
+        self.check_weights()
+        with super().seeded(seed):
+            yield
+
+    def check_weights(self):
+        """Raises a `ValueError` if weights are not finite."""
+        check_finite(*map(ops.convert_to_numpy, self.trainable_variables))
 
     def check_data(self, visible):
         """Raises a `ValueError` on data that the visible units cannot take."""

@@ -283,6 +283,8 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
 
     def _mean_field(self, visible):
         """Returns `visible` and the means of the hidden units, (batch, num_units)."""
+        if self.num_hidden == 0:
+            return visible
         couplings = self._symmetric_couplings()
         bias = ops.convert_to_tensor(self.bias)
         half = ops.full((ops.shape(visible)[0], self.num_hidden), 0.5)
@@ -306,9 +308,7 @@ class BoltzmannMachine(TwoPhases, GenerativeModel):
         return positive, ops.convert_to_tensor(self.chains)
 
     def _draw_positive(self, visible):
-        if self.num_hidden == 0:
-            return visible
-        if self.positive_phase == "mean_field":
+        if self.positive_phase == "mean_field" or self.num_hidden == 0:
             return self._mean_field(visible)
         return backend.fori_loop(
             0,

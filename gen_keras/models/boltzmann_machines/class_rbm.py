@@ -102,6 +102,7 @@ class ClassRBM(WithClasses, RBM):
     def classify(self, images):
         """Returns the likeliest classes, integers (batch,)."""
         self._check_array(images)
+        self.check_weights()
         return ops.convert_to_numpy(ops.argmax(self(images), axis=-1))
 
     def sample(

@@ -150,6 +150,11 @@ class RBM(TwoPhases, PartitionFunction, GenerativeModel):
                 "`inverse_temperatures` need a joint energy, which noisy ReLU units "
                 f"have not. Received: {self.inverse_temperatures}"
             )
+        if self.hidden_layer.has_total:
+            raise ValueError(
+                "`hidden_units` cannot be counts: nothing says how many words they "
+                f"have. Received: {self.hidden_units}"
+            )
         if self.sparsity_cost and not isinstance(self.hidden_layer, units.Bernoulli):
             raise ValueError(
                 "`sparsity_cost` is for Bernoulli hidden units. Received: "

@@ -200,6 +200,7 @@ def test_learns_the_pairs_of_the_data():
     model.compile(keras.optimizers.Adam(0.1))
     model.fit(data, batch_size=200, shuffle=False, verbose=0)
     shares = np.exp(model.log_prob(states_of(3)))
+    np.testing.assert_array_equal(to_numpy(model.mean_field(data[:4])), data[:4, :0])
     pairs = (shares[:, None] * states_of(3)).T @ states_of(3)
     np.testing.assert_allclose(pairs, data.T @ data / len(data), atol=0.1)
 

@@ -109,6 +109,35 @@ def test_training_that_diverges_is_named(name):
         model.fit(IMAGES, *classes, verbose=0)
 
 
+@each_model
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_named(name, value):
+    model = MODELS[name]()
+    variable = model.trainable_variables[0]
+    variable.assign(np.full(variable.shape, value))
+    calls = {
+        "sample": lambda: model.sample(2, gibbs_steps=2),
+        "complete": lambda: model.complete(IMAGES, np.ones(SHAPE), gibbs_steps=2),
+        "gibbs": lambda: model.gibbs(IMAGES, 2),
+    }
+    if name != "dbn":  # Its Z is of the top alone.
+        calls["log_partition"] = model.log_partition
+    if name == "class_rbm":
+        calls["classify"] = lambda: model.classify(IMAGES)
+    for method, call in calls.items():
+        if hasattr(model, method):
+            with pytest.raises(ValueError, match="be finite; train at a lower"):
+                call()
+
+
+def test_annealing_of_weights_that_are_not_finite_is_refused():
+    model = RBM(SHAPE, 3, visible_units="gaussian")
+    model.kernel.assign(np.full((4, 3), np.nan))
+    for method in ("exact", "ais"):
+        with pytest.raises(ValueError, match="be finite; train at a lower"):
+            model.log_partition(method)
+
+
 def make_semantic_hashing():
     return SemanticHashing(SHAPE, (3, 2), seed=0)
 

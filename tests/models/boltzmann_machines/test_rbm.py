@@ -429,6 +429,7 @@ def test_bad_arguments(argument):
         ),
         ({"sparsity_target": 0.0}, "sparsity_target"),
         ({"sparsity_cost": -1.0}, "sparsity_cost"),
+        ({"hidden_units": "replicated_softmax"}, "cannot be counts"),
     ],
     ids=str,
 )
