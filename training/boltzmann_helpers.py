@@ -68,15 +68,21 @@ def make_regularizer(config):
 
 
 def make_stack(
-    config, visible_shape, gibbs_steps=1, num_chains=0, visible_units="bernoulli"
+    config,
+    visible_shape,
+    gibbs_steps=1,
+    num_chains=0,
+    visible_units="bernoulli",
+    chains_below=0,
 ):
-    """Returns RBMs from below, of --hidden-dims; the top one may have chains."""
+    """Returns RBMs from below, of --hidden-dims; `num_chains` are of the top one."""
     return stack_rbms(
         visible_shape,
         config.hidden_dims,
         config.seed,
         bottom={"visible_units": visible_units},
         top={"num_chains": num_chains},
+        num_chains=chains_below,
         gibbs_steps=gibbs_steps,
         kernel_regularizer=make_regularizer(config),
     )

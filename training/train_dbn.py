@@ -1,6 +1,7 @@
 """Trains a deep belief network: RBMs one on the other, then all together if asked to.
 
 python training/train_dbn.py
+python training/train_dbn.py --gibbs-steps 5 --epochs 40 --upside-down-rate 0.01
 python training/train_dbn.py --hidden-dims 500,2000 --up-down-epochs 20
 python training/train_dbn.py --epochs 1 --max-images 1024   # smoke run
 
@@ -10,6 +11,7 @@ Each RBM trains on samples of the units below it, and has a folder of its own in
 """
 
 import dataclasses
+import itertools
 import pathlib
 
 import boltzmann_helpers
@@ -29,6 +31,11 @@ class Config(boltzmann_helpers.ChainConfig):
     epochs: int = flag(20, "epochs of each RBM; its learning rate falls over them")
     gibbs_steps: int = flag(1, "Gibbs steps of each update (k)")
     num_chains: int = flag(100, "persistent chains of the top RBM; 0 means CD-k")
+    upside_down_rate: float = flag(
+        0.0,
+        "each RBM has chains; upper ones begin as the one below, turned over, and have "
+        "this learning rate, such as 0.01; 0: they begin anew",
+    )
     up_down_epochs: int = flag(0, "epochs of the up-down algorithm after that")
     up_down_rate: float = flag(0.005, "its learning rate; falls linearly to 0")
 
@@ -49,25 +56,40 @@ def main(config):
             visible_shape=images.image_shape,
             hidden_dims=config.hidden_dims,
             rbms=boltzmann_helpers.make_stack(
-                config, images.image_shape, config.gibbs_steps, config.num_chains
+                config,
+                images.image_shape,
+                config.gibbs_steps,
+                config.num_chains,
+                chains_below=config.num_chains if config.upside_down_rate else 0,
             ),
             seed=config.seed,
         )
         bottom = model.rbms[0]
         if not config.from_preset:
             bottom.initialize_visible_bias(limit(images, 60_000).images)
+            if config.upside_down_rate:
+                # Once more before each layer; here to fail at once if one does not fit.
+                for below, rbm in itertools.pairwise(model.rbms):
+                    rbm.initialize_upside_down(below)
     if not model.untied:
-        # Greedily, from below: each RBM sees samples of the units of the one below it.
-        for level in range(len(model.rbms)):
-            boltzmann_helpers.fit_layer(
-                config, model.rbms, level, images, held_out.images
-            )
+        fit_layers(config, model.rbms, images, held_out.images)
     if config.up_down_epochs:
         model = fine_tune(config, model, images, held_out.images)
     if not config.dry_run:
         with script_helpers.one_line_errors():
             script_helpers.save(model, pathlib.Path(config.log_dir) / "model.keras")
     return model
+
+
+def fit_layers(config, rbms, images, held_out):
+    """Fits the RBMs from below, each to samples of the units of the one below it."""
+    for level, rbm in enumerate(rbms):
+        changes = {}
+        if level > 0 and config.upside_down_rate:
+            changes = {"learning_rate": config.upside_down_rate}
+            if not config.from_preset:
+                rbm.initialize_upside_down(rbms[level - 1])
+        boltzmann_helpers.fit_layer(config, rbms, level, images, held_out, **changes)
 
 
 def fine_tune(config, model, images, held_out):

@@ -120,6 +120,18 @@ def test_a_stack_goes_on_in_the_layer_where_it_stopped(
         run(name, digits, stopped)
 
 
+def test_an_upper_layer_may_begin_upside_down(digits, tmp_path):
+    flags = {"hidden_dims": (6, 70), "up_down_epochs": 0, "upside_down_rate": 1e-9}
+    bottom, top = run("dbn", digits, tmp_path / "run", **flags).rbms
+    assert len(bottom.chains) == 4
+    kernels = [ops.convert_to_numpy(rbm.kernel) for rbm in (bottom, top)]
+    np.testing.assert_allclose(kernels[1][:, :64], kernels[0].T, atol=1e-6)
+    assert np.abs(kernels[0] - kernels[0].mean()).max() > 0.01
+    with pytest.raises(SystemExit, match="at least 64 hidden ones"):
+        run("dbn", digits, tmp_path / "other", **flags | {"hidden_dims": (6, 5)})
+    assert not (tmp_path / "other" / "layer_1").exists()
+
+
 def test_upper_layers_see_samples_of_the_units_below():
     keras.utils.set_random_seed(0)
     rbms = [RBM((4,), 3), RBM((3,), 2), RBM((2,), 2)]
