@@ -123,7 +123,7 @@ def test_a_stack_goes_on_in_the_layer_where_it_stopped(
 def test_an_upper_layer_may_begin_upside_down(digits, tmp_path):
     flags = {"hidden_dims": (6, 70), "up_down_epochs": 0, "upside_down_rate": 1e-9}
     bottom, top = run("dbn", digits, tmp_path / "run", **flags).rbms
-    assert len(bottom.chains) == 4
+    assert bottom.chains.shape == (4, 64)
     kernels = [ops.convert_to_numpy(rbm.kernel) for rbm in (bottom, top)]
     np.testing.assert_allclose(kernels[1][:, :64], kernels[0].T, atol=1e-6)
     assert np.abs(kernels[0] - kernels[0].mean()).max() > 0.01
