@@ -12,9 +12,9 @@ estimate of Z. Its logarithm is low on average: too few temperatures flatter a m
 look at the standard error and at the spread of the chains. They do not tell, though,
 when all chains have missed where the model is; `reverse_annealing` does, if that is
 where the data are. A base model that has the rates of the data in both layers, b_A and
-c_A, is there from the start: of a deep belief network of 2,000 hidden units, of which
-200 were active at a time, fair coins in the hidden layer (c_A = 0, as in the
-literature) made log Z 18 nats too low. Modes far from the data, which short chains of
+c_A, is there from the start: of a deep Boltzmann machine, whose even layers are v here
+and whose odd ones h, fair coins in the hidden layers (as in the literature) made log Z
+43 nats too low. Modes far from the data, which short chains of
 training leave, are as hard to find from there, or harder: of an RBM by CD-25 log Z from
 coins was 7 nats more. Of several estimates believe the largest.
 
