@@ -612,9 +612,9 @@ class SampleEvaluation(Evaluation):
         loss = self.model.evaluate(queries, batch_size=100, verbose=0)
         return (
             f"{self.num_real} as queries among {len(images):,} training images, by the "
-            "Hamming distance of codes, ties in a random order; of the query's class is "
-            "relevant. precision_at_10: the share of relevant images "
-            "among the ten nearest; mean_average_precision: over all. "
+            "Hamming distance of codes, ties in a random order; of the query's class "
+            "is relevant. precision_at_10: the share of relevant images among the ten "
+            "nearest; mean_average_precision: over all. "
             "reconstruction: cross-entropy of gray pixels from codes, nats an image.",
             retrieval_figures.summarize(relevant)
             | {
