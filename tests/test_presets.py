@@ -54,6 +54,18 @@ def test_the_digit_is_the_one_asked_for(name):
     assert np.mean(digits_of(images) == classes) > 0.95
 
 
+@pytest.mark.parametrize("name", BOLTZMANN[:4])
+def test_a_machine_knows_digits_from_their_pixels_mixed(name):
+    model = GenerativeModel.from_preset(name)
+    rng = np.random.default_rng(0)
+    digits = datasets.load("mnist", "validation").take(200).images
+    digits = datasets.binarize(digits, rng)
+    mixed = rng.permuted(digits, axis=0)  # Each pixel is as often ink as before.
+    log_prob = getattr(model, "log_prob_bound", None) or model.log_prob
+    means = [np.mean(ops.convert_to_numpy(log_prob(x, 0.0))) for x in (digits, mixed)]
+    assert means[0] > means[1] + 50  # Nats.
+
+
 def test_class_rbm_classifies_and_draws_the_digit_asked_for():
     model = GenerativeModel.from_preset("class_rbm_mnist")
     data = datasets.load("mnist", "validation").take(1000)

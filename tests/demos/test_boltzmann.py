@@ -123,6 +123,23 @@ def test_a_step_of_the_chain_is_one_of_the_model(entry):
     np.testing.assert_allclose(ops.convert_to_numpy(means), chains[0].means, rtol=1e-5)
 
 
+def test_a_chain_of_a_dbm_goes_on_from_its_hidden_layers(offer):
+    model = models.DBM(SHAPE, (16, 16), num_chains=2, seed=0)
+    # Pixels tell nothing, and the hidden layers hold each other as they are.
+    model.kernels[0].assign(np.zeros((24, 16)))
+    model.kernels[1].assign(80 * np.eye(16))
+    for bias in model.biases[1:]:
+        bias.assign(np.full(16, -40.0))
+    chain = boltzmann.Chain(offer(model), seed=0)
+    chain.advance(4)
+    states = np.resize(np.float32([0, 1, 1]), (1, 16))
+    chain._hidden = [states, states]
+    for _ in range(2):
+        chain.advance(4)
+        for layer in chain._hidden:
+            np.testing.assert_array_equal(ops.convert_to_numpy(layer), states)
+
+
 def test_a_chain_is_hotter_where_it_is_asked_to_be(entry):
     entry.model.visible_bias.assign(np.full(24, 2.0))
     entry.model.kernel.assign(np.zeros((24, 3)))

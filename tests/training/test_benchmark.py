@@ -206,6 +206,15 @@ def test_other_rbm_is_the_one_that_scikit_learn_trained():
     assert -450 < np.mean(ours.log_prob(images, log_partition)) < -100  # 543: coins.
 
 
+def test_both_rbms_are_measured_in_nats(monkeypatch):
+    workload = benchmark_worker.QUICK["rbm"]
+    monkeypatch.setitem(benchmark_annealing.WORKLOADS, "rbm_epoch", workload)
+    nll = benchmark_annealing.compare_nll(quick=True)
+    assert set(nll) == {"ours", "sklearn"}
+    for (value,) in nll.values():
+        assert 100 < value < 543
+
+
 # Statistics ---------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import energy
 import features
 import generated_data
 import indicator
+import keras
 import memorization
 import numpy as np
 import optimal_discriminator
@@ -317,7 +318,7 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
     monkeypatch.setattr(pretraining, "DBM_HIDDEN_DIMS", (20, 15))
     config = pretraining.Config(
         seeds=(0,),
-        layer_epochs=1,
+        layer_epochs=4,
         dbm_epochs=1,
         epochs=2,
         dbm_tuning_epochs=2,
@@ -333,6 +334,10 @@ def test_pretraining_is_measured_beside_random_weights_and_a_svm(tmp_path, monke
         assert len(run["curve"]) == 2 and min(run["curve"]) == run["validation_error"]
         assert run["curve"][run["epoch"] - 1] == run["validation_error"]
         assert 0 < run["test_error"] < 1
+    images = datasets.load("mnist", "train").take(300).images
+    bottom, *_ = keras.saving.load_model(tmp_path / "runs" / "pretrained_0.keras").rbms
+    means = ops.convert_to_numpy(bottom.reconstruct(images))
+    assert np.square(means - images).mean() < 0.12  # 0.25 of new weights.
 
 
 # Features ----------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def test_both_sides_agree_where_annealing_is_easy(name, images):
 
 def test_models_are_trained_and_measured(tmp_path):
     config = measure_likelihoods.Config(
-        variants="dbn,rbm_pcd_5",
+        variants="dbn,rbm_pcd_5,dbm",
         steps=2,
         layer_steps=2,
         deep_steps=2,
@@ -174,7 +174,7 @@ def test_models_are_trained_and_measured(tmp_path):
         out=str(tmp_path / "likelihoods_mnist.json"),
     )
     result = measure_likelihoods.main(config)
-    for name in ("rbm_pcd_5", "dbn"):
+    for name in ("rbm_pcd_5", "dbn", "dbm"):
         figures = result["metrics"][name]
         assert 80 < figures["nll"] < figures["nll_backwards"] < 1000
     assert "2 temperatures" in result["protocol"]

@@ -171,10 +171,7 @@ def test_annealing_agrees_with_enumeration(hidden_dims, scale):
     )
     assert abs(estimate.log_partition - exact) < 3 * estimate.standard_error
     assert estimate.standard_error < 0.2
-    log_z = model.log_partition("ais", **options)
-    assert log_z == estimate.log_partition
-    bounds = [to_numpy(model.log_prob_bound(DATA, z, seed=0)) for z in (log_z, exact)]
-    np.testing.assert_allclose(bounds[0] - bounds[1], exact - log_z, atol=1e-4)
+    assert model.log_partition("ais", **options) == estimate.log_partition
 
 
 def test_annealing_begins_at_the_rates_of_the_two_top_layers():
