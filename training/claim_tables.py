@@ -199,6 +199,12 @@ TITLES = MODES | {
     "lsa_64": "LSA, 64",
     "hashing_32": "semantic hashing, 32",
     "hashing_64": "semantic hashing, 64",
+    "spectral": "spectral hashing",
+    "spectral_32": "spectral hashing, 32",
+    "spectral_64": "spectral hashing, 64",
+    "itq": "iterative quantization",
+    "itq_32": "iterative quantization, 32",
+    "itq_64": "iterative quantization, 64",
     "tf_idf": "tf-idf",
 }
 # Lin et al., 2017, tables 1 and 2: modes, share of good samples, reverse KL.

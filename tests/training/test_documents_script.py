@@ -190,7 +190,7 @@ def test_mistakes_end_with_one_line(corpus, tmp_path):
 def test_the_claim_is_measured_beside_lsa_and_words(corpus, tmp_path):
     config = claim.Config(
         dataset=f"folder:{corpus}",
-        variants="words,tf_idf,lsa_32,rbm,hashing_32",
+        variants="words,tf_idf,lsa_32,itq_32,rbm,hashing_32",
         seeds=(0,),
         num_features=12,
         num_below=20,
@@ -206,6 +206,8 @@ def test_the_claim_is_measured_beside_lsa_and_words(corpus, tmp_path):
     assert set(figures) < set(claim.VARIANTS)
     assert figures["tf_idf"]["precision_at_10"] > 0.5
     assert "bits_precision_at_10" not in figures["words"]
+    assert "precision_at_10" not in figures["itq_32"]
+    assert 0.5 < figures["itq_32"]["bits_precision_at_10"] <= 1
     for name in ("lsa_32", "rbm", "hashing_32"):
         for key in ("precision_at_10", "validation_bits_mean_average_precision"):
             assert 0.2 < figures[name][key] <= 1

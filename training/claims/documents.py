@@ -7,7 +7,8 @@ python training/claims/documents.py --dataset folder:runs/packages
 Documents of the test split find training documents of their class: by the hidden units
 of a replicated softmax RBM, by as many bits that these make, by the few bits of
 semantic hashing, which goes on with such an RBM by back-propagation, and by as many
-features and bits of latent semantic analysis; by words without any model, too.
+features and bits of latent semantic analysis, and bits of spectral hashing and of
+iterative quantization; by words without any model, too.
 
 References:
     Salakhutdinov and Hinton, Semantic Hashing, 2007.
@@ -22,6 +23,7 @@ import functools
 import hashlib
 
 import document_helpers
+import hash_baselines
 import repeated_runs
 import train_documents
 from document_helpers import measure_retrieval
@@ -53,12 +55,14 @@ def run(name, seed, config):
     )
     encode, threshold = METHODS[parse(name, config)[0]](database, settings)
     features = encode(database)
-    figures = {}
+    figures, only_bits = {}, features.dtype == "uint8"
     for prefix, documents in (("", queries), ("validation_", held_out)):
         pairs = {"": (encode(documents), features)}
         if threshold is not None:
             make_codes = document_helpers.make_codes
             pairs["bits_"] = [make_codes(each, threshold) for each in pairs[""]]
+        if only_bits:
+            del pairs[""]
         for kind, (found, searched) in pairs.items():
             result = measure_retrieval(
                 found, documents.labels, searched, database.labels
@@ -113,6 +117,13 @@ def analyse(database, settings):
     return lambda documents: weighted(documents) @ topics, 0.0
 
 
+def quantize(fit_codes, database, settings):
+    """Returns codes of tf-idf vectors by a function of `hash_baselines`."""
+    weighted, _ = weigh(database, settings)
+    encode = fit_codes(weighted(database), settings.hidden_dims[-1], settings.seed)
+    return lambda documents: encode(weighted(documents)), 0.5
+
+
 def train(database, settings):
     """Returns the means of the uppermost hidden units, or of the bits of a code."""
     model = train_documents.main(settings)
@@ -126,10 +137,13 @@ METHODS = {
     "rbm": train,
     "dbn": train,
     "hashing": train,
+    "spectral": functools.partial(quantize, hash_baselines.spectral_codes),
+    "itq": functools.partial(quantize, hash_baselines.itq_codes),
 }
 VARIANTS = (
-    *("words", "tf_idf", "lsa", "rbm", "dbn"),
-    *("lsa_32", "hashing_32", "lsa_64", "hashing_64"),
+    *("words", "tf_idf", "lsa", "spectral", "itq", "rbm", "dbn"),
+    *("lsa_32", "spectral_32", "itq_32", "hashing_32"),
+    *("lsa_64", "spectral_64", "itq_64", "hashing_64"),
 )
 
 
@@ -176,8 +190,9 @@ def main(config):
         f"from {config.code_rate:g} through codes with noise of {config.code_noise:g}, "
         "without a layer between words and code. lsa: "
         f"{config.num_features} singular vectors of tf-idf, or as many as a name says; "
-        "a bit is 1 above 0. words: the counts; tf_idf: log(1 + count) times "
-        "rareness. Settings were chosen on the validation split.",
+        "a bit is 1 above 0. spectral, itq: spectral hashing, and 50 iterations of "
+        "iterative quantization, of tf-idf. words: the counts; tf_idf: "
+        "log(1 + count) times rareness. Settings were chosen on the validation split.",
     )
 
 
