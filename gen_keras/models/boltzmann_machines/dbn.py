@@ -12,9 +12,10 @@ the posterior. Greedy training fits the RBMs from below, each on samples of q:
         rbm.compile()
         rbm.fit(model.draw_up(images, level))
 
-Each new layer, begun well, raises a bound of log p(v). What follows is a choice: the
-up-down algorithm, which fine-tunes the density with weights of its own for either
-direction, or back-propagation, in a classifier or an autoencoder made of the layers.
+Each new layer raises a bound of log p(v) if it begins as the one below turned over, see
+`RBM.initialize_upside_down`. What follows is a choice: the up-down algorithm, which
+fine-tunes the density with weights of its own for either direction, or
+back-propagation, in a classifier or an autoencoder made of the layers.
 
 References:
     Hinton and Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks,
