@@ -180,10 +180,12 @@ def test_models_are_trained_and_measured(tmp_path):
     assert "2 temperatures" in result["protocol"]
 
 
-def test_the_gap_is_between_validation_and_training_images(images):
-    model = RBM((28, 28, 1), 8, seed=0)
+@pytest.mark.parametrize("name", ["rbm", "dbm"])
+def test_the_gap_is_between_validation_and_training_images(images, name):
+    model = MAKERS[name]()
     dark, bright = np.zeros_like(images), np.ones_like(images)
-    model.initialize_visible_bias(dark)
+    visible_bias = model.biases[0] if name == "dbm" else model.visible_bias
+    visible_bias.assign(metrics.base_rate_bias(dark))
     watch, curve = measure_likelihoods.make_watch(model, dark, bright[:50])
     watch(10)
     (point,) = curve
