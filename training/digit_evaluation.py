@@ -98,17 +98,17 @@ def draw_weights_anew(network, make_initializer):
                 layer.bias.assign(np.zeros(layer.bias.shape))
 
 
-def fine_tune(classifier, splits, epochs, learning_rate, seed, inputs=None):
+def fine_tune(classifier, splits, epochs, learning_rate, seed, **options):
     """Trains a network of logits by SGD of momentum 0.9; see `train_and_choose`."""
     steps = epochs * (len(splits[0].images) // BATCH_SIZE)
     compile_classifier(classifier, steps, learning_rate)
-    return train_and_choose(classifier, splits, epochs, BATCH_SIZE, seed, inputs)
+    return train_and_choose(classifier, splits, epochs, BATCH_SIZE, seed, **options)
 
 
-def train_and_choose(classifier, splits, epochs, batch_size, seed, inputs=None):
+def train_and_choose(
+    classifier, splits, epochs, batch_size, seed, inputs=None, keep="least"
+):
     """Trains a classifier; returns its errors and the curve of validation errors.
-
-    The weights kept are those of the epoch with the least validation error.
 
     Args:
         classifier: Compiled `keras.Model` from images to what is greatest for the
@@ -119,23 +119,26 @@ def train_and_choose(classifier, splits, epochs, batch_size, seed, inputs=None):
         seed: Integer, of the order of the images.
         inputs: Function of images that returns the inputs of the classifier, one or a
             list of arrays; by default the images.
+        keep: String, whose weights the classifier gets: `"least"`, those of the epoch
+            with the least validation error, or `"last"`. Of hundreds of epochs the
+            least one is mostly a lucky one; a rate that falls to 0 needs no choice.
     """
     train, held_out, test = (
         (inputs(each.images) if inputs else each.images, each.labels) for each in splits
     )
     rng = np.random.default_rng(seed)
-    least, curve = np.inf, []
+    curve = []
     for _ in range(epochs):
         x, y = take(train, rng.permutation(len(train[1])))
         classifier.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
         curve.append(error_of(classifier, *held_out))
-        if curve[-1] < least:
-            least, best = curve[-1], classifier.get_weights()
-    classifier.set_weights(best)
+        if keep == "last" or curve[-1] < min(curve[:-1], default=np.inf):
+            kept, weights = len(curve), classifier.get_weights()
+    classifier.set_weights(weights)
     return {
         "test_error": error_of(classifier, *test),
-        "validation_error": least,
-        "epoch": int(np.argmin(curve)) + 1,
+        "validation_error": curve[kept - 1],
+        "epoch": kept,
         "curve": curve,
     }
 

@@ -128,7 +128,8 @@ def run(name, seed, config):
             config.dbm_tuning_epochs,
             config.dbm_tuning_rate,
             seed,
-            add_means(model),
+            inputs=add_means(model),
+            keep="last",
         )
     if name == "pretrained":
         model = load_or_train(
@@ -175,7 +176,7 @@ def main(config):
         "mean-field updates, 100 chains of 5 Gibbs steps; back-propagation of "
         f"{config.dbm_tuning_epochs} epochs from {config.dbm_tuning_rate:g}, dropout "
         f"{DBM_DROPOUT['dropout']:g} of hidden units and of these means, and "
-        f"{DBM_DROPOUT['input_dropout']:g} of pixels.",
+        f"{DBM_DROPOUT['input_dropout']:g} of pixels; the last epoch.",
     )
 
 
