@@ -270,6 +270,31 @@ def test_a_hundred_labels_are_ten_of_each_digit():
     assert set(chosen) != set(digit_evaluation.choose_labels(labels, 100, seed=2))
 
 
+@pytest.mark.parametrize("keep, kept", [("least", 1), ("last", 2)])
+def test_weights_of_the_least_or_the_last_epoch_are_kept(keep, kept):
+    """Training labels are those of the others turned over: the error only rises."""
+    images = np.random.default_rng(0).normal(size=(3, 200, 2)).astype("float32")
+    labels = (images[..., 0] > 0).astype("int64")
+    labels[0] = 1 - labels[0]
+    splits = [
+        types.SimpleNamespace(images=each[0], labels=each[1])
+        for each in zip(images, labels, strict=True)
+    ]
+    classifier = keras.Sequential([keras.layers.Dense(2)])
+    classifier.build((None, 2))
+    classifier.set_weights([np.eye(2)[::-1] * 0.5, np.zeros(2)])
+    digit_evaluation.compile_classifier(classifier, steps=1000, learning_rate=0.01)
+    figures = digit_evaluation.train_and_choose(
+        classifier, splits, epochs=2, batch_size=10, seed=0, keep=keep
+    )
+    assert figures["curve"][0] < figures["curve"][1]
+    assert figures["epoch"] == kept
+    assert figures["validation_error"] == figures["curve"][kept - 1]
+    for split, key in [(1, "validation_error"), (2, "test_error")]:
+        error = digit_evaluation.error_of(classifier, images[split], labels[split])
+        assert error == figures[key]
+
+
 def test_samples_get_the_digit_that_labels_give_their_category(monkeypatch):
     class Codes:
         """A model that reads its category off the brightness."""
