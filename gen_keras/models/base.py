@@ -301,27 +301,32 @@ class CheckedData:
         """Trains, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If `x`, or that of `validation_data`, is a NumPy array of
+            ValueError: If `x`, or that of `validation_data`, is an array or a tensor of
                 another shape than an example has, or of other values than the model
                 takes: images outside of `value_range`, an attribute to be set where
                 networks of one's own have another.
         """
         options = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
         held_out = options.arguments.get("validation_data")
-        self._check_array(x)
-        self._check_array(keras.utils.unpack_x_y_sample_weight(held_out)[0])
+        self._check_given(x)
+        self._check_given(keras.utils.unpack_x_y_sample_weight(held_out)[0])
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Returns the metrics, see `fit` and `keras.Model.evaluate`."""
         # `fit` evaluates each epoch what it has checked before.
         if not kwargs.get("_use_cached_eval_dataset"):
-            self._check_array(x)
+            self._check_given(x)
         return super().evaluate(x, *args, **kwargs)
 
     def check_data(self, examples):
         """Raises a `ValueError` on an array (num_examples, ...) that does not suit."""
         check_examples(examples, self.image_shape, self.value_range)
+
+    def _check_given(self, examples):
+        """Checks an array or a tensor; what streams batches is not looked at."""
+        is_tensor = ops.is_tensor(examples)
+        self._check_array(ops.convert_to_numpy(examples) if is_tensor else examples)
 
     def _check_array(self, examples):
         """Checks NumPy arrays alone: what comes from outside, not from a graph."""

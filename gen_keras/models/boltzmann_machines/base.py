@@ -31,7 +31,7 @@ class WatchedWeights(CheckedData):
         """Trains, see `keras.Model.fit`.
 
         Raises:
-            ValueError: If `x`, or that of `validation_data`, is a NumPy array of
+            ValueError: If `x`, or that of `validation_data`, is an array or a tensor of
                 another shape than `visible_shape`, or of values that the visible units
                 cannot take; or if training diverges, at the end of that epoch.
         """

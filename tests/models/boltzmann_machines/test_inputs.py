@@ -59,6 +59,18 @@ def test_a_class_rbm_has_no_copies():
 
 
 @each_model
+def test_training_refuses_tensors_as_it_does_arrays(name):
+    model = MODELS[name]()
+    model.compile()
+    calls = calls_of(model)
+    for key in ("fit", "evaluate", *(key for key in calls if "validation" in key)):
+        with pytest.raises(ValueError, match="`x` must be from 0 to 1. Received"):
+            calls[key](ops.convert_to_tensor(255 * IMAGES))
+        if key != "evaluate":
+            calls[key](ops.convert_to_tensor(IMAGES))
+
+
+@each_model
 def test_arrays_of_other_values_are_refused(name):
     model = MODELS[name]()
     model.compile()
